@@ -1,8 +1,8 @@
 """YAML that means what it says: a small, strict part of YAML 1.2, every value with its place in the file.
 
 Rules of this file (a leaf: it imports nothing of ours):
-- Scalars: `true`, `false`, `null` and decimal numbers are special; everything else is text. Mapping keys are always text,
-  so `no:`, `00:` and `0:` stay three different words. A number that YAML 1.1 would read in octal (`0123`) is refused.
+- Scalars: `true`, `false`, `null` and decimal numbers are special; everything else is text. Mapping keys are always
+  text, so `no:`, `00:` and `0:` stay three different words. `0123`, which YAML 1.1 reads in octal, is refused.
 - Aliases, anchors, tags, merge keys, duplicate keys and a second document are refused; 256 KiB a file, 20 levels deep.
 - Every mistake has a place and a cure, and all mistakes of a file come at once.
 
@@ -123,7 +123,9 @@ def read_text(octets: bytes, file: str) -> Node:
     """Reads strict YAML from octets in UTF-8; `file` is the name that mistakes carry. Raises StrictYamlError."""
     start = Place(file, 1, 1)
     if len(octets) > OCTETS_MAX:
-        raise StrictYamlError([Mistake(start, f"the file has {len(octets)} octets", f"At most {OCTETS_MAX}: split it.")])
+        raise StrictYamlError(
+            [Mistake(start, f"the file has {len(octets)} octets", f"At most {OCTETS_MAX}: split it.")]
+        )
     try:
         text = octets.decode()
     except UnicodeDecodeError as error:
@@ -177,7 +179,9 @@ class _Reader:
     def _node(self, event: Any, depth: int) -> Node:
         place = self._place(event)
         if isinstance(event, yaml.AliasEvent):
-            self._refuse(event, f"an alias (*{event.anchor})", "Write the value out, or move it to a file and `use:` it.")
+            self._refuse(
+                event, f"an alias (*{event.anchor})", "Write the value out, or move it to a file and `use:` it."
+            )
             return Node(place, None)
         if event.anchor:
             self._refuse(event, f"an anchor (&{event.anchor})", "Remove it; aliases are not read here.")
@@ -255,7 +259,7 @@ def into(cls: type[T], node: Node, mistakes: list[Mistake]) -> T | None:
     if not isinstance(node.value, dict):
         mistakes.append(Mistake(node.place, f"{node.kind} where a mapping is expected", "Write `key: value` lines."))
         return None
-    hints, fields = _schema(cls)
+    hints, fields = _schema(typing.cast(typing.Hashable, cls))
     for key in node.items:
         if key not in fields:
             mistakes.append(Mistake(node.key_places[key], f"unknown key '{key}'", did_you_mean(key, fields)))
@@ -269,12 +273,12 @@ def into(cls: type[T], node: Node, mistakes: list[Mistake]) -> T | None:
 
 
 @functools.cache
-def _schema(cls: type[Any]) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
+def _schema(cls: typing.Any) -> tuple[dict[str, Any], dict[str, dataclasses.Field[Any]]]:
     hints = typing.get_type_hints(cls, include_extras=True)
     return hints, {field.name: field for field in dataclasses.fields(cls) if field.init}
 
 
-def _value(hint: Any, node: Node, mistakes: list[Mistake]) -> Any:  # noqa: PLR0911 - one line a kind of annotation
+def _value(hint: Any, node: Node, mistakes: list[Mistake]) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
         return _bounded(arguments, node, mistakes)
@@ -333,5 +337,7 @@ def _bounded(arguments: tuple[Any, ...], node: Node, mistakes: list[Mistake]) ->
 def _choice(choices: tuple[Any, ...], node: Node, mistakes: list[Mistake]) -> Any:
     if not isinstance(node.value, list | dict) and node.value in choices:
         return node.value
-    mistakes.append(Mistake(node.place, f"'{node.value}' is not one of the choices", f"Write {' or '.join(map(str, choices))}."))
+    mistakes.append(
+        Mistake(node.place, f"'{node.value}' is not one of the choices", f"Write {' or '.join(map(str, choices))}.")
+    )
     return None

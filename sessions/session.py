@@ -1,0 +1,111 @@
+"""A dialogue as it lies in the store: one immutable record, its octets, and the header that guards them.
+
+Rules of this file (pure):
+- A session names screens and options by id, never by position, so that menus can be edited under it.
+- Its octets are a header line `format id version mark` and a body; the header alone is enough for compare-and-set.
+- At most 8 KiB; never a secret: what the menu calls secret lives for one turn in the walk and is not a field here.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+FORMAT = 1
+OCTETS_MAX = 8 * 1024
+
+
+class Pending(msgspec.Struct, frozen=True, array_like=True):
+    """A call that was going to be made when the session was saved: asked again under the same id."""
+
+    screen: str
+    option: str
+    call_id: str
+    operation: str
+    arguments: dict[str, Any]
+
+
+class Session(msgspec.Struct, frozen=True, array_like=True):
+    """One dialogue of one number. `version` rises with every save, `turn` with every input of the subscriber."""
+
+    id: str
+    msisdn: str
+    link: str
+    reference: str
+    network: str
+    brand: str
+    status: str
+    language: str
+    service: str
+    menu: str
+    started_at: float
+    turn: int = 0
+    version: int = 0
+    screen: str = ""
+    first: int = 0
+    """Index of the first option (of a `show`: the first character) on the page shown."""
+    history: tuple[tuple[str, int], ...] = ()
+    values: dict[str, Any] = {}
+    tries: int = 0
+    parts: tuple[str, ...] = ()
+    """What was dialled after the code and is not walked yet; empty once a screen has been shown."""
+    pending: Pending | None = None
+    shown: str = ""
+    """The screen last sent, for a repeat of the same input."""
+    ended: bool = False
+    input_mark: str = ""
+    """What tells a repeated input from a new one: connection, sequence number, checksum."""
+
+
+class Stamp(NamedTuple):
+    """Which state of which dialogue a save expects to find."""
+
+    session_id: str
+    version: int
+
+    def prefix(self) -> bytes:
+        """The octets with which a stored session of this stamp begins."""
+        return b"%d %s %d " % (FORMAT, self.session_id.encode(), self.version)
+
+
+def dialogue_prefix(session_id: str) -> bytes:
+    """The octets with which every state of this dialogue begins."""
+    return b"%d %s " % (FORMAT, session_id.encode())
+
+
+class SessionTooLarge(Exception):
+    """A session over 8 KiB: the menu saves more than it should."""
+
+
+class UnreadableSession(Exception):
+    """Octets that are no session of this format: of a newer engine, or not ours."""
+
+
+_body = msgspec.msgpack.Encoder()
+_read = msgspec.msgpack.Decoder(Session)
+
+
+def stamp_of(session: Session) -> Stamp:
+    """The stamp under which this state of the session is stored."""
+    return Stamp(session.id, session.version)
+
+
+def to_octets(session: Session) -> bytes:
+    """The session's octets. Raises SessionTooLarge over 8 KiB."""
+    header = b"%s%s\n" % (stamp_of(session).prefix(), session.input_mark.encode())
+    octets = header + _body.encode(session)
+    if len(octets) > OCTETS_MAX:
+        raise SessionTooLarge(f"the session of service {session.service} has {len(octets)} octets of {OCTETS_MAX}")
+    return octets
+
+
+def from_octets(octets: bytes) -> Session:
+    """The session in these octets. Raises UnreadableSession for another format or damage."""
+    header, _, body = octets.partition(b"\n")
+    if not header.startswith(b"%d " % FORMAT):
+        raise UnreadableSession(f"format {header[:16]!r}, this engine reads {FORMAT}")
+    try:
+        return _read.decode(body)
+    except msgspec.MsgspecError as error:
+        raise UnreadableSession(str(error)) from error

@@ -1,0 +1,30 @@
+"""The port through which dialogues are kept: what any store must promise (pure, only the promise)."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from .session import Session, Stamp
+
+
+class StoreAway(Exception):
+    """The store did not answer in time, or refused: the subscriber is asked to try again."""
+
+
+class Store(Protocol):
+    """One dialogue a number; every entry expires by itself. All methods raise StoreAway."""
+
+    async def load(self, msisdn: str) -> Session | None:
+        """The number's dialogue, or None. Raises UnreadableSession."""
+
+    async def begin(self, session: Session, seconds: float) -> Session | None:
+        """Keeps a new dialogue and ends whatever the number had.
+
+        Returns None; or, when the stored dialogue began with this very input (its `input_mark`), that one, untouched.
+        """
+
+    async def save(self, session: Session, expected: Stamp, seconds: float) -> bool:
+        """Keeps the session if the stored one is in the expected state; False when another turn came between."""
+
+    async def forget(self, msisdn: str, session_id: str) -> None:
+        """Ends the number's dialogue if it is still this one."""

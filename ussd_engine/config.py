@@ -1,0 +1,267 @@
+"""The engine's settings: section `engine:` of config.yaml, read strictly.
+
+The record is the schema: a key that is not a field here is refused with its place. What the settings must have to do
+with one another is checked in `_consistent`; nothing is checked later than at start.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from strict_yaml import Mistake, Node, Place, Range, StrictYamlError, did_you_mean, into, read_file
+
+from . import msisdn
+from .dialect import Dialect, overridden, read_dialects
+from .wording import LANGUAGES
+
+SECTIONS = ("production", "data_folder", "engine", "billing_core")
+
+
+@dataclass(frozen=True)
+class Address:
+    """A host and a port to listen on or connect to, written `host:port`."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def from_yaml(cls, node: Node, mistakes: list[Mistake]) -> Address | None:
+        host, _, port = str(node.value).rpartition(":")
+        if isinstance(node.value, str) and host and port.isdigit() and int(port) < 65536:
+            return cls(host.strip("[]"), int(port))
+        mistakes.append(Mistake(node.place, f"'{node.value}' is no address", "Write host:port, as 127.0.0.1:2775."))
+        return None
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class AddressRange:
+    """Addresses that may bind, as `10.1.2.0/24`."""
+
+    network: ipaddress.IPv4Network | ipaddress.IPv6Network
+
+    @classmethod
+    def from_yaml(cls, node: Node, mistakes: list[Mistake]) -> AddressRange | None:
+        try:
+            return cls(ipaddress.ip_network(str(node.value)))
+        except ValueError:
+            mistakes.append(
+                Mistake(node.place, f"'{node.value}' is no address range", "Write 10.1.2.0/24 or 10.1.2.3/32.")
+            )
+            return None
+
+
+@dataclass(frozen=True)
+class Network:
+    """An operator's network: country, clock, and the language and currency of who has not chosen."""
+
+    country: Literal["KZ", "KG"]
+    time_zone: str
+    language: str
+    currency: Literal["KZT", "KGS"]
+
+
+@dataclass(frozen=True)
+class LinkConfig:
+    """One peer. Only `role: server` so far: they bind to us."""
+
+    role: Literal["server"]
+    network: str
+    dialect: str
+    trust: Literal["operator", "partner", "none"]
+    system_id: str
+    password_hash: str
+    allowed_from: tuple[AddressRange, ...]
+    demo: bool = False
+    binds_max: Annotated[int, Range(1, 1000)] = 4
+    dialect_fields: RawNode | None = None
+
+
+@dataclass(frozen=True)
+class RawNode:
+    """A part of the file that is read later, with what it belongs to."""
+
+    node: Node
+
+    @classmethod
+    def from_yaml(cls, node: Node, _mistakes: list[Mistake]) -> RawNode:
+        return cls(node)
+
+
+@dataclass(frozen=True)
+class SessionsConfig:
+    """Where dialogues are kept, and for how long without input."""
+
+    redis_url: str | None
+    idle_seconds: Annotated[float, Range(10, 3600)] = 180.0
+
+
+@dataclass(frozen=True)
+class BillingConfig:
+    """How the billing core is reached."""
+
+    url: str
+    client: str
+    key_file: str
+    connections_max: Annotated[int, Range(1, 1000)] = 64
+    hello_seconds: Annotated[float, Range(0.05, 5)] = 0.5
+    hello_cache_seconds: Annotated[float, Range(0, 3600)] = 60.0
+    hello_cache_numbers_max: Annotated[int, Range(0, 10_000_000)] = 100_000
+    breaker_failures: Annotated[int, Range(1, 1000)] = 5
+    breaker_seconds: Annotated[float, Range(0.1, 600)] = 5.0
+
+
+@dataclass(frozen=True)
+class EngineConfig:
+    """Section `engine:`."""
+
+    http_listen: Address
+    smpp_listen: Address
+    networks: dict[str, Network]
+    links: dict[str, LinkConfig]
+    sessions: SessionsConfig
+    billing: BillingConfig
+    masking_key_file: str
+    menus: str = "menus"
+    dialects: str = "dialects"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    turns_in_flight_max: Annotated[int, Range(1, 100_000)] = 2000
+
+
+@dataclass(frozen=True)
+class Config:
+    """The whole file as the engine sees it. Section `billing_core:` is another program's, and not looked into."""
+
+    engine: EngineConfig
+    production: bool = False
+    data_folder: str = ".data"
+    billing_core: RawNode | None = None
+
+
+class Link(NamedTuple):
+    """A link with its dialect, ready for use."""
+
+    name: str
+    config: LinkConfig
+    network: Network
+    dialect: Dialect
+
+
+class Settings(NamedTuple):
+    """Everything the engine was told: the file, the folder it stands in, and the links with their dialects."""
+
+    config: Config
+    folder: Path
+    links: dict[str, Link]
+
+    @property
+    def engine(self) -> EngineConfig:
+        return self.config.engine
+
+    def path(self, name: str) -> Path:
+        """A path of the file, which is relative to the file's folder."""
+        return (self.folder / name).resolve()
+
+    @property
+    def redis_url(self) -> str:
+        """Where dialogues are kept: the configured server, else the private one in the data folder."""
+        configured = self.engine.sessions.redis_url
+        return configured or f"unix://{self.path(self.config.data_folder) / 'run' / 'redis.sock'}"
+
+
+def read_settings(path: Path) -> Settings:
+    """Reads config.yaml and the dialects it names. Raises StrictYamlError with all mistakes, and OSError."""
+    node = read_file(path)
+    mistakes: list[Mistake] = []
+    config = into(Config, node, mistakes)
+    if config is None:
+        raise StrictYamlError(mistakes)
+    engine = node.items["engine"]
+    mistakes += _consistent(config, engine)
+    links = _links(config, engine, path.parent / config.engine.dialects, mistakes)
+    if mistakes:
+        raise StrictYamlError(mistakes)
+    return Settings(config, path.parent.resolve(), links)
+
+
+def _consistent(config: Config, node: Node) -> list[Mistake]:
+    mistakes: list[Mistake] = []
+    for name, network in config.engine.networks.items():
+        place = node.items["networks"].items[name].place
+        if network.language not in LANGUAGES:
+            mistakes.append(Mistake(place, f"no language '{network.language}'", f"One of {', '.join(LANGUAGES)}."))
+        try:
+            ZoneInfo(network.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            mistakes.append(Mistake(place, f"no time zone '{network.time_zone}'", "Write for example Asia/Almaty."))
+        assert network.country in msisdn.COUNTRIES  # noqa: S101 - the record's Literal says the same
+    billing = urlsplit(config.engine.billing.url)
+    place = node.items["billing"].items["url"].place
+    if billing.scheme not in ("http", "https") or not billing.hostname:
+        mistakes.append(Mistake(place, f"'{config.engine.billing.url}' is no base address", "Write http://host:port."))
+    redis = config.engine.sessions.redis_url
+    if redis is not None and urlsplit(redis).scheme not in ("redis", "rediss", "unix"):
+        place = node.items["sessions"].items["redis_url"].place
+        mistakes.append(
+            Mistake(place, f"'{redis}' is no address of Redis", "Write redis://host:port/0 or unix:///path.")
+        )
+    return mistakes + _safe_in_production(config, node)
+
+
+def _safe_in_production(config: Config, node: Node) -> list[Mistake]:
+    if not config.production:
+        return []
+    mistakes = []
+    for name, link in config.engine.links.items():
+        if link.demo:
+            place = node.items["links"].items[name].place
+            mistakes.append(Mistake(place, f"link '{name}' is a demo account", "Remove it, or set its own password."))
+    if config.engine.sessions.redis_url is None:
+        cure = "Write the address of a Redis that is looked after."
+        mistakes.append(Mistake(_place_of(node, "sessions"), "the private Redis is for trying", cure))
+    return mistakes
+
+
+def _place_of(node: Node, key: str) -> Place:
+    return node.items[key].place if key in node.items else node.place
+
+
+def _links(config: Config, engine: Node, folder: Path, mistakes: list[Mistake]) -> dict[str, Link]:
+    try:
+        dialects = read_dialects(folder)
+    except StrictYamlError as error:
+        mistakes += error.mistakes
+        return {}
+    found: dict[str, Link] = {}
+    accounts: dict[str, str] = {}
+    for name, link in config.engine.links.items():
+        place = engine.items["links"].items[name].place
+        network = config.engine.networks.get(link.network)
+        if network is None:
+            what = f"link '{name}': no network '{link.network}'"
+            mistakes.append(Mistake(place, what, did_you_mean(link.network, config.engine.networks)))
+        if link.system_id in accounts:
+            mistakes.append(
+                Mistake(place, f"account '{link.system_id}' is '{accounts[link.system_id]}' too", "Rename one.")
+            )
+        accounts[link.system_id] = name
+        if not link.password_hash.startswith("$argon2id$"):
+            mistakes.append(
+                Mistake(place, f"link '{name}': no password hash", "`ussd-engine hash-password` prints one.")
+            )
+        if link.dialect not in dialects:
+            what = f"link '{name}': no dialect '{link.dialect}'"
+            mistakes.append(Mistake(place, what, did_you_mean(link.dialect, dialects)))
+            continue
+        fields = link.dialect_fields.node if link.dialect_fields else None
+        dialect = overridden(dialects[link.dialect][1], fields, mistakes)
+        if network is not None and dialect is not None:
+            found[name] = Link(name, link, network, dialect)
+    return found

@@ -1,0 +1,80 @@
+"""Who is calling: the core's answer to `subscribers.hello`, remembered for a minute in this process.
+
+A dialogue begins with it. When the core does not answer in time, the network's defaults stand in, and the core looks
+at the number's status again in every operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from billing.calls import Billing, Call, Done, Refused
+
+
+class Subscriber(NamedTuple):
+    """What a dialogue needs to know of its number before the first screen."""
+
+    brand: str
+    status: str
+    language: str
+    """The language chosen, or "" while none is."""
+
+
+STRANGER = Subscriber("", "active", "")
+"""Who calls while the core does not answer: the network's defaults apply."""
+
+
+class Greetings:
+    """Asks the core once a minute for a number; at most `numbers_max` answers are kept, the oldest leave first."""
+
+    def __init__(
+        self,
+        billing: Billing,
+        now: Callable[[], float],
+        new_id: Callable[[], str],
+        seconds_max: float,
+        kept_seconds: float,
+        numbers_max: int,
+    ) -> None:
+        """`now`: a monotonic clock, seconds. `seconds_max`: the deadline of one question."""
+        self._billing = billing
+        self._now = now
+        self._new_id = new_id
+        self._seconds_max = seconds_max
+        self._kept_seconds = kept_seconds
+        self._numbers_max = numbers_max
+        self._known: dict[str, tuple[float, Subscriber | None]] = {}
+
+    def known(self, msisdn: str) -> tuple[bool, Subscriber | None]:
+        """(True, who) while the answer is fresh, else (False, None)."""
+        entry = self._known.get(msisdn)
+        if entry is None or entry[0] < self._now():
+            return False, None
+        return True, entry[1]
+
+    async def ask(self, msisdn: str, language: str) -> Subscriber | None:
+        """Who this is; None when the core says that it has no such subscriber."""
+        fresh, subscriber = self.known(msisdn)
+        if fresh:
+            return subscriber
+        call = Call(self._new_id(), "subscribers.hello", msisdn, language, {})
+        outcome = await self._billing.perform(call, self._seconds_max)
+        if isinstance(outcome, Done):
+            result = outcome.result
+            return self._remember(
+                msisdn, Subscriber(str(result["brand"]), str(result["status"]), str(result.get("language", "")))
+            )
+        return self._remember(msisdn, None) if isinstance(outcome, Refused) else STRANGER
+
+    def forget(self, msisdn: str) -> None:
+        """Something about the number has changed: ask anew."""
+        self._known.pop(msisdn, None)
+
+    def _remember(self, msisdn: str, subscriber: Subscriber | None) -> Subscriber | None:
+        if self._numbers_max > 0:
+            self._known.pop(msisdn, None)
+            while len(self._known) >= self._numbers_max:
+                del self._known[next(iter(self._known))]
+            self._known[msisdn] = (self._now() + self._kept_seconds, subscriber)
+        return subscriber

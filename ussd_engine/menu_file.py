@@ -1,0 +1,499 @@
+"""A menu file read into a `Service`: shapes and words are checked here, what hangs together is checked in `check`.
+
+Every mistake has its place and a cure, and all mistakes of a file are collected before any is reported. The tables
+below say which keys each part may have; `docs/menu-language.md` shows them to authors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path as FilePath
+from typing import Any
+
+from billing.contract import OPERATIONS
+from strict_yaml import Mistake, Node, Place, StrictYamlError, did_you_mean, read_text
+
+from . import answers, dial_string, expression, menu, wording
+from .menu import (
+    Again,
+    AskScreen,
+    Case,
+    Check,
+    Do,
+    EndScreen,
+    Item,
+    Keys,
+    Lead,
+    ListScreen,
+    MenuScreen,
+    OpenTo,
+    Operand,
+    Option,
+    Outcome,
+    Path,
+    RouteScreen,
+    Screen,
+    Service,
+    ShowScreen,
+    Tries,
+    Words,
+)
+
+VERSION = 1
+SERVICE_KEYS = ("menu", "service", "languages", "dial", "open_to", "start", "keys", "lists", "screens", "tests")
+SCREEN_KEYS: Mapping[str, tuple[str, ...]] = {
+    "menu": ("options", "tries"),
+    "list": ("items", "item", "save", "go", "do", "empty", "tries"),
+    "ask": ("save", "secret", "check", "go", "do", "tries"),
+    "show": ("options", "tries"),
+    "end": (),
+    "route": ("do",),
+}
+OPTION_KEYS = ("id", "key", "text", "go", "set", "do")
+DO_KEYS = ("call", "with", "into", "done", "refused", "unknown", "not_made")
+LEAD_KEYS = ("go", "set")
+
+_ID = re.compile(r"[a-z][a-z0-9_]*\Z")
+_NOWHERE = Place("", 0, 0)
+
+
+def read_service(path: FilePath) -> tuple[Service, Node]:
+    """Reads a menu file: the service, and the tree it came from. Raises StrictYamlError with every mistake found."""
+    return service_from(path.read_bytes(), str(path))
+
+
+def service_from(octets: bytes, file: str) -> tuple[Service, Node]:
+    """The service in these octets; `file` is the name mistakes carry. Raises StrictYamlError."""
+    node = read_text(octets, file)
+    reader = _Reader(hashlib.sha256(octets).hexdigest()[:16])
+    service = reader.service(node)
+    if reader.mistakes or service is None:
+        raise StrictYamlError(reader.mistakes)
+    return service, node
+
+
+class _Reader:
+    """Reads one file; what is wrong gathers in `mistakes`, and a harmless stand-in goes on in its place."""
+
+    def __init__(self, version: str) -> None:
+        self.mistakes: list[Mistake] = []
+        self._version = version
+        self._languages: dict[str, str] = {}
+
+    def _wrong(self, place: Place, what: str, cure: str) -> None:
+        self.mistakes.append(Mistake(place, what, cure))
+
+    # --- small parts ----------------------------------------------------------------------------------------------
+
+    def _mapping(self, node: Node, known: tuple[str, ...], required: tuple[str, ...] = ()) -> dict[str, Node]:
+        if not isinstance(node.value, dict):
+            self._wrong(node.place, f"{node.kind} where a mapping is expected", "Write `key: value` lines.")
+            return {}
+        for key in node.items:
+            if key not in known:
+                self._wrong(node.key_places[key], f"unknown key '{key}'", did_you_mean(key, known))
+        for key in required:
+            if key not in node.items:
+                self._wrong(node.place, f"'{key}' is missing", f"Add `{key}:` here.")
+        return node.items
+
+    def _list(self, node: Node) -> list[Node]:
+        if isinstance(node.value, list):
+            return node.value
+        self._wrong(node.place, f"{node.kind} where a list is expected", "Write `- …` lines, or [a, b].")
+        return []
+
+    def _text(self, node: Node, what: str = "text") -> str:
+        if isinstance(node.value, str):
+            return node.value
+        self._wrong(node.place, f"{node.kind} where {what} is expected", f'Write it in quotes: "{node.value}".')
+        return ""
+
+    def _id(self, node: Node) -> str:
+        word = self._text(node, "a name")
+        if word and not _ID.match(word):
+            self._wrong(node.place, f"'{word}' is no name", "Write small letters, digits and _, a letter first.")
+        return word
+
+    def _count(self, node: Node, least: int, most: int) -> int:
+        if type(node.value) is int and least <= node.value <= most:
+            return node.value
+        self._wrong(node.place, f"{node.kind} where a number is expected", f"Write {least} to {most}.")
+        return least
+
+    def words(self, node: Node) -> Words:
+        """One text in every language of the service."""
+        by_language: dict[str, menu.Template] = {}
+        languages = tuple(self._languages)
+        for language, text in self._mapping(node, languages, languages).items():
+            by_language[language] = self._template(text)
+        self._same_placeholders(by_language, node)
+        return Words({language: by_language.get(language, ("",)) for language in languages}, node.place)
+
+    def _template(self, node: Node) -> menu.Template:
+        text = self._text(node)
+        if len(text) > menu.TEXT_CHARACTERS_MAX:
+            self._wrong(node.place, f"a text of {len(text)} characters", f"At most {menu.TEXT_CHARACTERS_MAX}.")
+        try:
+            return wording.parse_template(text)
+        except wording.BadTemplate as error:
+            self._wrong(node.place, str(error), "Write ${name} or ${name|filter}.")
+            return ("",)
+
+    def _same_placeholders(self, by_language: Mapping[str, menu.Template], node: Node) -> None:
+        names = {
+            language: {part.path for part in template if isinstance(part, menu.Fill)}
+            for language, template in by_language.items()
+        }
+        everywhere = set().union(*names.values()) if names else set()
+        for language, found in names.items():
+            for path in sorted(everywhere - found):
+                name = ".".join(path)
+                cure = f"Add ${{{name}}} to it, or take it from the others."
+                self._wrong(
+                    node.items[language].place, f"'{language}' lacks ${{{name}}}, other languages have it", cure
+                )
+
+    def _operand(self, node: Node) -> Operand:
+        """A bare dotted name, or a constant; text in quotes cannot be told from a name, so `'text'` marks it."""
+        value = node.value
+        if isinstance(value, str) and value.startswith("'") and value.endswith("'") and len(value) > 1:
+            return Operand((), value[1:-1], node.place)
+        if isinstance(value, str):
+            if not all(map(_ID.match, value.split("."))):
+                self._wrong(node.place, f"'{value}' is no name", "Write a dotted name; text as \"'text'\".")
+            return Operand(tuple(value.split(".")), None, node.place)
+        if isinstance(value, list | dict):
+            self._wrong(node.place, f"{node.kind} where a name or a value is expected", "Write one value.")
+            value = None
+        return Operand((), value, node.place)
+
+    def _operands(self, node: Node) -> tuple[tuple[str, Operand], ...]:
+        return tuple((name, self._operand(value)) for name, value in self._mapping(node, tuple(node.items)).items())
+
+    # --- where things lead ----------------------------------------------------------------------------------------
+
+    def _lead(self, node: Node) -> Lead:
+        """`screen`, or `{set: {…}, go: screen}`."""
+        if isinstance(node.value, str):
+            return Lead(node.value, node.place)
+        entries = self._mapping(node, LEAD_KEYS, ("go",))
+        return self._lead_from(entries, node.place)
+
+    def _lead_from(self, entries: Mapping[str, Node], place: Place) -> Lead:
+        settings = self._operands(entries["set"]) if "set" in entries else ()
+        go = entries.get("go")
+        return Lead(self._text(go, "a screen's name") if go else "", go.place if go else place, settings)
+
+    def _outcome(self, node: Node) -> Outcome:
+        if "again" in node.items:
+            entries = self._mapping(node, ("again",))
+            return Again(self.words(entries["again"]), node.place)
+        return self._lead(node)
+
+    def _do(self, node: Node) -> Do:
+        entries = self._mapping(node, DO_KEYS, ("call", "done", "refused", "unknown", "not_made"))
+        nowhere = Lead("", node.place)
+        call = self._text(entries["call"], "a call's name") if "call" in entries else ""
+        operation = OPERATIONS.get(call)
+        refused = entries.get("refused")
+        return Do(
+            call,
+            self._operands(entries["with"]) if "with" in entries else (),
+            self._id(entries["into"]) if "into" in entries else "",
+            self._lead(entries["done"]) if "done" in entries else nowhere,
+            self._refusals(refused) if refused else {},
+            self._outcome(entries["unknown"]) if "unknown" in entries else nowhere,
+            self._outcome(entries["not_made"]) if "not_made" in entries else nowhere,
+            operation is not None and operation.changes,
+            entries["call"].place if "call" in entries else node.place,
+        )
+
+    def _refusals(self, node: Node) -> dict[str, Outcome]:
+        found = {code: self._outcome(value) for code, value in self._mapping(node, tuple(node.items)).items()}
+        if found and "*" not in found:
+            self._wrong(node.place, "a refusal with another code has no place to go", 'Add `"*": screen`.')
+        return found
+
+    def _go_or_do(self, entries: Mapping[str, Node], place: Place) -> tuple[Lead | None, Do | None]:
+        if ("go" in entries) == ("do" in entries):
+            what = "both `go` and `do`" if "go" in entries else "neither `go` nor `do`"
+            self._wrong(place, what, "Write one: `go: screen`, or `do: {call: …}`.")
+            return (Lead("", place), None)
+        if "do" in entries:
+            return None, self._do(entries["do"])
+        return self._lead_from(entries, place), None
+
+    def _tries(self, entries: Mapping[str, Node]) -> Tries | None:
+        node = entries.get("tries")
+        if node is None:
+            return None
+        parts = self._mapping(node, ("max", "then"), ("max", "then"))
+        if len(parts) < 2:
+            return None
+        return Tries(
+            self._count(parts["max"], 1, 20), self._text(parts["then"], "a screen's name"), parts["then"].place
+        )
+
+    # --- screens --------------------------------------------------------------------------------------------------
+
+    def _screen(self, name: str, node: Node) -> Screen | None:
+        kinds = [kind for kind in SCREEN_KEYS if kind in node.items]
+        if len(kinds) != 1:
+            what = f"screen '{name}' has {'no kind' if not kinds else 'two kinds: ' + ', '.join(kinds)}"
+            self._wrong(node.place, what, f"Write one of {', '.join(SCREEN_KEYS)} as its first key.")
+            return None
+        kind = kinds[0]
+        entries = self._mapping(node, (kind, *SCREEN_KEYS[kind]))
+        read: Mapping[str, Callable[[str, dict[str, Node], Place], Screen]] = {
+            "menu": self._menu,
+            "list": self._list_screen,
+            "ask": self._ask,
+            "show": self._show,
+            "end": lambda name, entries, place: EndScreen(name, self.words(entries["end"]), place),
+            "route": self._route,
+        }
+        return read[kind](name, entries, node.key_places[kind])
+
+    def _menu(self, name: str, entries: dict[str, Node], place: Place) -> MenuScreen:
+        if "options" not in entries:
+            self._wrong(place, f"menu '{name}' has no options", "Add `options:`.")
+        options = self._options(entries.get("options"))
+        return MenuScreen(name, self.words(entries["menu"]), options, self._tries(entries), place)
+
+    def _show(self, name: str, entries: dict[str, Node], place: Place) -> ShowScreen:
+        options = self._options(entries.get("options"))
+        return ShowScreen(name, self.words(entries["show"]), options, self._tries(entries), place)
+
+    def _options(self, node: Node | None) -> tuple[Option, ...]:
+        nodes = self._list(node) if node else []
+        if node and len(nodes) > menu.OPTIONS_MAX:
+            self._wrong(node.place, f"{len(nodes)} options", f"At most {menu.OPTIONS_MAX}: use a `list`.")
+        read = [self._option(each) for each in nodes]
+        taken = {option.key for option in read if option.key}
+        free = (str(number) for number in range(1, 1000) if str(number) not in taken)
+        options = tuple(option if option.key else option._replace(key=next(free)) for option in read)
+        self._no_twins([(option.id, option.place) for option in options], "option")
+        self._no_twins([(option.key, option.place) for option in options], "key")
+        return options
+
+    def _no_twins(self, names: list[tuple[str, Place]], what: str) -> None:
+        seen: dict[str, Place] = {}
+        for name, place in names:
+            if name in seen:
+                self._wrong(place, f"{what} '{name}' stands twice, first on line {seen[name].line}", "Change one.")
+            seen.setdefault(name, place)
+
+    def _option(self, node: Node) -> Option:
+        entries = self._mapping(node, OPTION_KEYS, ("id", "text"))
+        lead, do = self._go_or_do(entries, node.place)
+        key = entries.get("key")
+        key_text = self._text(key, "a key in quotes") if key else ""
+        if key and not re.fullmatch(r"[1-9][0-9]?|\*|#", key_text):
+            self._wrong(key.place, f"'{key_text}' is no key", 'Write "1" to "97" in quotes.')
+        return Option(
+            self._id(entries["id"]) if "id" in entries else "",
+            key_text,
+            self.words(entries["text"]) if "text" in entries else Words({}, node.place),
+            lead,
+            do,
+            node.place,
+        )
+
+    def _list_screen(self, name: str, entries: dict[str, Node], place: Place) -> ListScreen:
+        if "items" not in entries:
+            self._wrong(place, f"list '{name}' has no items", "Add `items: lists.name` or the name of a call's list.")
+        items = self._operand(entries["items"]).path if "items" in entries else ("lists", "")
+        lead, do = self._go_or_do(entries, place)
+        return ListScreen(
+            name,
+            self.words(entries["list"]),
+            items,
+            self.words(entries["item"]) if "item" in entries else None,
+            self._id(entries["save"]) if "save" in entries else "",
+            lead,
+            do,
+            self._text(entries["empty"], "a screen's name") if "empty" in entries else "",
+            self._tries(entries),
+            place,
+        )
+
+    def _ask(self, name: str, entries: dict[str, Node], place: Place) -> AskScreen:
+        if ("save" in entries) == ("secret" in entries):
+            self._wrong(place, f"ask '{name}' needs one of `save` and `secret`", "Name what the answer becomes.")
+        checks = tuple(self._check(each) for each in (self._list(entries["check"]) if "check" in entries else ()))
+        lead, do = self._go_or_do(entries, place)
+        back_keys = bool(checks) and not any(self._accepts(checks, key) for key in (Keys().back, Keys().home))
+        return AskScreen(
+            name,
+            self.words(entries["ask"]),
+            self._id(entries["save"]) if "save" in entries else "",
+            self._id(entries["secret"]) if "secret" in entries else "",
+            checks,
+            lead,
+            do,
+            self._tries(entries),
+            back_keys,
+            place,
+        )
+
+    @staticmethod
+    def _accepts(checks: tuple[Check, ...], key: str) -> bool:
+        """Whether the key could be an answer; bounds that are only known later are taken as open."""
+
+        def bound(operand: Operand | None) -> Any:
+            return operand.constant if operand and not operand.path else None
+
+        return all(
+            answers.read(check.kind, key, answers.Bounds(bound(check.least), bound(check.most)), "KZ", "KZT")
+            is not None
+            for check in checks
+        )
+
+    def _check(self, node: Node) -> Check:
+        """`{kind: {min:, max:}, else: {…}}`, or `{kind: , else: {…}}` without bounds."""
+        entries = self._mapping(node, (*answers.KINDS, "else"), ("else",))
+        kinds = [kind for kind in entries if kind != "else"]
+        if len(kinds) != 1:
+            self._wrong(node.place, "a check needs one kind", f"Write one of {', '.join(answers.KINDS)}.")
+        kind = kinds[0] if kinds else "text"
+        bounds = entries.get(kind)
+        limits = self._mapping(bounds, ("min", "max")) if bounds and bounds.value is not None else {}
+        return Check(
+            kind,
+            self._operand(limits["min"]) if "min" in limits else None,
+            self._operand(limits["max"]) if "max" in limits else None,
+            self.words(entries["else"]) if "else" in entries else Words({}, node.place),
+            node.place,
+        )
+
+    def _route(self, name: str, entries: dict[str, Node], place: Place) -> RouteScreen:
+        node = entries["route"]
+        do = self._do(entries["do"]) if "do" in entries else None
+        nodes = [] if do and node.value is None else self._list(node)
+        cases = tuple(self._case(each) for each in nodes)
+        if do and cases:
+            self._wrong(place, f"route '{name}' has cases and a call", "Leave `route:` empty beside `do:`.")
+        if not do and (not cases or cases[-1].when is not None):
+            self._wrong(place, f"route '{name}' can end nowhere", "Let its last line be `- {go: screen}`.")
+        return RouteScreen(name, cases, do, place)
+
+    def _case(self, node: Node) -> Case:
+        entries = self._mapping(node, ("when", *LEAD_KEYS), ("go",))
+        when: expression.Expression | None = None
+        if "when" in entries:
+            try:
+                when = expression.parse(self._text(entries["when"], "a condition"))
+            except expression.BadExpression as error:
+                self._wrong(entries["when"].place, str(error), "Write for example: subscriber.status == 'active'.")
+        return Case(when, self._lead_from(entries, node.place), node.place)
+
+    # --- the whole file -------------------------------------------------------------------------------------------
+
+    def service(self, node: Node) -> Service | None:
+        entries = self._mapping(node, SERVICE_KEYS, ("menu", "service", "languages", "start", "screens"))
+        if "menu" in entries and entries["menu"].value != VERSION:
+            self._wrong(entries["menu"].place, "another version of the menu language", f"Write `menu: {VERSION}`.")
+        self._read_languages(entries.get("languages"))
+        if not self._languages:
+            return None
+        screens_node = entries.get("screens")
+        screens = self._screens(screens_node) if screens_node else {}
+        return Service(
+            self._text(entries["service"], "the service's name") if "service" in entries else "",
+            self._version,
+            self._languages,
+            self._codes(entries.get("dial")),
+            self._open_to(entries.get("open_to"), node.place),
+            self._text(entries["start"], "a screen's name") if "start" in entries else "",
+            self._lists(entries.get("lists")),
+            screens,
+            self._keys(entries.get("keys")),
+            static_faces(screens, tuple(self._languages)),
+            entries["start"].place if "start" in entries else node.place,
+        )
+
+    def _read_languages(self, node: Node | None) -> None:
+        if node is None:
+            return
+        for code, name in self._mapping(node, wording.LANGUAGES).items():
+            self._languages[code] = self._text(name, "the language's own name")
+        if not self._languages:
+            self._wrong(node.place, "no language", f"Write some of {', '.join(wording.LANGUAGES)} with their names.")
+
+    def _screens(self, node: Node) -> dict[str, Screen]:
+        if len(node.items) > menu.SCREENS_MAX:
+            self._wrong(node.place, f"{len(node.items)} screens", f"At most {menu.SCREENS_MAX}: split the service.")
+        found: dict[str, Screen] = {}
+        for name, each in self._mapping(node, tuple(node.items)).items():
+            if not _ID.match(name) or name in ("back", "home"):
+                what = f"'{name}' cannot be a screen's name"
+                self._wrong(node.key_places[name], what, "Write small letters, digits and _; not back or home.")
+            screen = self._screen(name, each)
+            if screen:
+                found[name] = screen
+        return found
+
+    def _codes(self, node: Node | None) -> tuple[Path, ...]:
+        found = []
+        for each in self._list(node) if node else []:
+            text = self._text(each, "a code in quotes")
+            dialled = dial_string.parse(text)
+            if dialled is None or str(dialled) != text:
+                self._wrong(each.place, f"'{text}' is no service code", 'Write it as dialled: "*111#".')
+            else:
+                found.append(dialled.parts)
+        return tuple(found)
+
+    def _open_to(self, node: Node | None, place: Place) -> OpenTo:
+        if node is None:
+            return OpenTo((), "", place)
+        entries = self._mapping(node, ("networks", "else"), ("networks",))
+        networks = tuple(self._text(each) for each in self._list(entries["networks"])) if "networks" in entries else ()
+        return OpenTo(networks, self._text(entries["else"], "a screen's name") if "else" in entries else "", node.place)
+
+    def _keys(self, node: Node | None) -> Keys:
+        if node is None:
+            return Keys()
+        found = {key: self._text(value, "a key in quotes") for key, value in self._mapping(node, Keys._fields).items()}
+        return Keys()._replace(**found)
+
+    def _lists(self, node: Node | None) -> dict[str, tuple[Item, ...]]:
+        found: dict[str, tuple[Item, ...]] = {}
+        for name, each in self._mapping(node, tuple(node.items)).items() if node else ():
+            items = tuple(self._item(item) for item in self._list(each))
+            if len(items) > menu.OPTIONS_MAX:
+                self._wrong(each.place, f"{len(items)} items", f"At most {menu.OPTIONS_MAX}.")
+            self._no_twins([(item.id, item.text.place) for item in items], "item")
+            found[name] = items
+        return found
+
+    def _item(self, node: Node) -> Item:
+        entries = dict(self._mapping(node, ("id", *self._languages), ("id", *self._languages)))
+        name = entries.pop("id", None)
+        texts = Node(node.place, {key: value for key, value in entries.items() if key in self._languages})
+        return Item(self._text(name, "a name") if name else "", self.words(texts))
+
+
+def static_faces(screens: Mapping[str, Screen], languages: tuple[str, ...]) -> dict[tuple[str, str], menu.Face]:
+    """The faces of the screens that need no data: rendered once, here."""
+    found: dict[tuple[str, str], menu.Face] = {}
+    for screen in screens.values():
+        if isinstance(screen, ListScreen | RouteScreen):
+            continue
+        options = screen.options if isinstance(screen, MenuScreen | ShowScreen) else ()
+        for language in languages:
+            title = _static(screen.text, language)
+            texts = [_static(option.text, language) for option in options]
+            if title is None or None in texts:
+                continue
+            lines = tuple(f"{option.key} {text}" for option, text in zip(options, texts, strict=True))
+            found[screen.id, language] = menu.Face(title, lines)
+    return found
+
+
+def _static(words: Words, language: str) -> str | None:
+    template = words.by_language.get(language, ("",))
+    return template[0] if len(template) == 1 and isinstance(template[0], str) else None

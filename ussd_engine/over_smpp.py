@@ -1,0 +1,83 @@
+"""Between PDUs and the turn: what a peer's message means in its dialect, and a screen as its PDU (pure)."""
+
+from __future__ import annotations
+
+import zlib
+from enum import Enum
+from typing import NamedTuple
+
+from smpp import constants
+from smpp.pdu import DataSm, DeliverSm, SubmitSm, Tlv, find_tlv
+from smpp.text import decode_text, encode_gsm, encode_ucs2, septets
+
+from . import msisdn
+from .dial_string import Dialled, joined
+from .dialect import Dialect
+
+
+class Kind(Enum):
+    """What a message of a dialogue is."""
+
+    BEGIN = "begin"
+    REPLY = "reply"
+    ABORT = "abort"
+    SMS = "sms"
+    """No ussd_service_op: not of a dialogue at all."""
+
+
+class Message(NamedTuple):
+    """A message from a peer, read: who, what, and the service's address to answer from."""
+
+    kind: Kind
+    msisdn: str | None
+    """E.164 digits, or None when the source address is no number of the link's country."""
+    code: str
+    """The service code as the peer addressed it, echoed as our source address."""
+    text: str
+    mark: str
+    """Tells a repeat from a new input: sequence number and checksum; the connection is added by who knows it."""
+
+
+def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: str) -> Message:
+    """What the peer said. An op that the dialect does not know is taken for a reply."""
+    op = find_tlv(pdu, constants.TAG_USSD_SERVICE_OP)
+    payload = find_tlv(pdu, constants.TAG_MESSAGE_PAYLOAD)
+    octets = b"" if isinstance(pdu, DataSm) else pdu.short_message
+    octets = octets or payload or b""
+    text = decode_text(octets, pdu.data_coding, dialect.default_alphabet)
+    kind = Kind.SMS if not op else _kind(op[0], dialect)
+    number = msisdn.from_address(pdu.source_addr, pdu.source_addr_ton, country)
+    check = zlib.crc32(octets, zlib.crc32(pdu.destination_addr.encode()))
+    return Message(kind, number, pdu.destination_addr, text, f"{pdu.sequence_number:x}-{check:x}")
+
+
+def _kind(op: int, dialect: Dialect) -> Kind:
+    if op in dialect.ops.begin:
+        return Kind.BEGIN
+    return Kind.ABORT if op in dialect.ops.abort else Kind.REPLY
+
+
+def dialled(message: Message) -> Dialled | None:
+    """What was dialled, from the text and the address; None when it is none of ours."""
+    return joined(message.code, message.text)
+
+
+def screen_pdu(text: str, ends: bool, number: str, code: str, dialect: Dialect) -> DeliverSm:
+    """A screen as the PDU that a server sends to the USSD centre which has bound to it."""
+    gsm = septets(text) is not None
+    return DeliverSm(
+        service_type=dialect.service_type,
+        source_addr_ton=dialect.source.ton,
+        source_addr_npi=dialect.source.npi,
+        source_addr=code,
+        dest_addr_ton=dialect.destination.ton,
+        dest_addr_npi=dialect.destination.npi,
+        destination_addr=number,
+        data_coding=dialect.data_coding.gsm if gsm else dialect.data_coding.ucs2,
+        short_message=encode_gsm(text) if gsm else encode_ucs2(text),
+        tlvs=_op_tlvs(dialect.ops.end if ends else dialect.ops.ask),
+    )
+
+
+def _op_tlvs(op: int) -> tuple[Tlv, ...]:
+    return (Tlv(constants.TAG_USSD_SERVICE_OP, bytes((op,))),)
