@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import MutableMapping
 from typing import Any
 
 
@@ -27,7 +28,7 @@ class Masker:
         tag = hmac.new(self._key, digits.encode(), hashlib.sha256).hexdigest()[:8]
         return f"…{digits[-4:]}/{tag}"
 
-    def log_processor(self, _logger: object, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    def log_processor(self, _logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """A structlog processor: every `msisdn` field of a record leaves masked."""
         digits = event.get("msisdn")
         if isinstance(digits, str):

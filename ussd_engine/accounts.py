@@ -1,0 +1,151 @@
+"""Who may bind to us: addresses first, then passwords, slowly, with a ban for who guesses.
+
+- An address that no link allows is closed before an octet is read.
+- A password is compared by argon2id in a thread of its own, at most two a second in all; an unknown system_id costs the
+  same time and gets the same answer. A password over 64 octets is refused, never cut.
+- Five failures within a minute ban the address for 15 minutes, each further ban for twice as long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections import deque
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from smpp import constants
+
+from .config import Link
+
+FAILURES_MAX = 5
+FAILURES_WITHIN_SECONDS = 60.0
+BAN_SECONDS = 15 * 60.0
+BAN_SECONDS_MAX = 24 * 3600.0
+EVALUATIONS_PER_SECOND = 2
+WAITING_MAX = 100
+"""Binds that wait for their evaluation; more are refused at once."""
+PASSWORD_OCTETS_MAX = 64
+ADDRESSES_MAX = 10_000
+"""Addresses whose failures are remembered."""
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
+_NOBODY = _hasher.hash("nobody's password")
+
+
+def hash_password(password: str) -> str:
+    """The argon2id hash for `password_hash:` in config.yaml. Raises ValueError when the password is too long."""
+    if not 1 <= len(password.encode()) <= PASSWORD_OCTETS_MAX:
+        raise ValueError(f"a password has 1 to {PASSWORD_OCTETS_MAX} octets")
+    return _hasher.hash(password)
+
+
+class _Guesses:
+    """The failures of one address."""
+
+    __slots__ = ("banned_until", "bans", "failures")
+
+    def __init__(self) -> None:
+        self.failures: deque[float] = deque(maxlen=FAILURES_MAX)
+        self.banned_until = 0.0
+        self.bans = 0
+
+
+class Accounts:
+    """The accounts of all links whose peers bind to us."""
+
+    def __init__(self, links: Mapping[str, Link], now: Callable[[], float]) -> None:
+        """`now`: monotonic seconds."""
+        self._by_system_id = {link.config.system_id: link for link in links.values()}
+        self._allowed = [each.network for link in links.values() for each in link.config.allowed_from]
+        self._now = now
+        self._guesses: dict[str, _Guesses] = {}
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="argon2")
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._next_evaluation = 0.0
+
+    def close(self) -> None:
+        """Lets the hashing thread end."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def admits(self, peer_ip: str) -> bool:
+        """Whether this address may talk to us at all: some link allows it, and it is not banned."""
+        address = _address(peer_ip)
+        if address is None or not any(address in network for network in self._allowed):
+            return False
+        guesses = self._guesses.get(peer_ip)
+        return guesses is None or guesses.banned_until <= self._now()
+
+    async def authenticate(self, system_id: str, password: str, peer_ip: str) -> Link | int:
+        """The link of an account, or the status to refuse the bind with.
+
+        ESME_RBINDFAIL for a wrong account, password or address (which of them is not told), ESME_RTHROTTLED when too
+        many binds wait.
+        """
+        if not self.admits(peer_ip):
+            return constants.ESME_RBINDFAIL
+        if self._waiting >= WAITING_MAX:
+            return constants.ESME_RTHROTTLED
+        self._waiting += 1
+        try:
+            matches = await self._evaluate(system_id, password, peer_ip)
+        finally:
+            self._waiting -= 1
+        link = self._by_system_id.get(system_id)
+        if matches and link is not None and _may_come_from(link, peer_ip):
+            self._guesses.pop(peer_ip, None)
+            return link
+        self._failed(peer_ip)
+        return constants.ESME_RBINDFAIL
+
+    async def _evaluate(self, system_id: str, password: str, peer_ip: str) -> bool:
+        async with self._turn:
+            wait = self._next_evaluation - self._now()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            if not self.admits(peer_ip):  # banned while it waited
+                return False
+            # The first evaluations after a quiet time are not delayed; a stream of them is.
+            self._next_evaluation = self._now() + 1 / EVALUATIONS_PER_SECOND
+            link = self._by_system_id.get(system_id)
+            stored = link.config.password_hash if link else _NOBODY
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._thread, _matches, stored, password)
+
+    def _failed(self, peer_ip: str) -> None:
+        if len(self._guesses) >= ADDRESSES_MAX and peer_ip not in self._guesses:
+            del self._guesses[next(iter(self._guesses))]
+        guesses = self._guesses.setdefault(peer_ip, _Guesses())
+        now = self._now()
+        guesses.failures.append(now)
+        if len(guesses.failures) == FAILURES_MAX and now - guesses.failures[0] <= FAILURES_WITHIN_SECONDS:
+            guesses.banned_until = now + min(BAN_SECONDS * 2**guesses.bans, BAN_SECONDS_MAX)
+            guesses.bans += 1
+            guesses.failures.clear()
+
+
+def _matches(stored: str, password: str) -> bool:
+    if len(password.encode("latin-1", "replace")) > PASSWORD_OCTETS_MAX:
+        return False
+    try:
+        return _hasher.verify(stored, password)
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+def _may_come_from(link: Link, peer_ip: str) -> bool:
+    address = _address(peer_ip)
+    return address is not None and any(address in each.network for each in link.config.allowed_from)
+
+
+def _address(peer_ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(peer_ip)
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,226 @@
+"""The command line of the engine: `ussd-engine serve | dial | check | hash-password`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import dataclasses
+import getpass
+import json
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import uvloop
+
+from smpp.errors import BindRefused
+from strict_yaml import StrictYamlError
+
+from . import accounts, app, catalog, phone, talk
+from .config import Address, Settings, read_settings
+from .dialect import Dialect
+
+_EXAMPLES = """examples:
+  ussd-engine dial '*111*3#' --from 77010000007           one screen, as a phone shows it
+  ussd-engine dial '*111#'                                interactive: type answers, an empty line hangs up
+  ussd-engine dial '*111#' --send 9 --send 2 --json       a fixed talk, for scripts
+  ussd-engine check                                       every mistake in menus/, with its place and cure
+  ussd-engine serve --config config.yaml                  what `make run` starts"""
+
+DEMO_PASSWORD = "secret"  # noqa: S105 - of the demo account in config.yaml, which production refuses
+
+
+def main() -> None:
+    """Entry point of the script `ussd-engine`."""
+    arguments = _parser().parse_args()
+    try:
+        sys.exit(arguments.run(arguments))
+    except StrictYamlError as error:
+        for mistake in error.mistakes:
+            print(mistake, file=sys.stderr)
+        sys.exit(1)
+    except (app.StartError, OSError, BindRefused) as error:
+        print(f"ussd-engine: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _parser() -> argparse.ArgumentParser:
+    plain = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="ussd-engine", description="A USSD and SMS menu engine over SMPP.", epilog=_EXAMPLES, formatter_class=plain
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    config = argparse.ArgumentParser(add_help=False)
+    config.add_argument("--config", type=Path, default=Path("config.yaml"), help="settings (default: config.yaml)")
+
+    serve = commands.add_parser("serve", parents=[config], help="run the engine until Ctrl-C or SIGTERM")
+    serve.set_defaults(run=_serve)
+
+    check = commands.add_parser(
+        "check",
+        parents=[config],
+        help="check the menus and play the tests beside them",
+        description="Reads every menu, checks it against the billing contract, and plays the tests beside it.",
+    )
+    check.add_argument("path", nargs="?", type=Path, help="folder of menus (default: engine.menus of config.yaml)")
+    check.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    check.set_defaults(run=_check)
+
+    dial = commands.add_parser(
+        "dial",
+        parents=[config],
+        help="dial a code as a handset would, over real SMPP",
+        description="Binds as a USSD centre, dials, and shows the screens. Exit code 0 only if the service ended it.",
+        epilog=_EXAMPLES.splitlines()[0] + "\n" + "\n".join(_EXAMPLES.splitlines()[1:4]),
+        formatter_class=plain,
+    )
+    dial.add_argument("code", help="what to dial, in quotes: '*111*3#'")
+    dial.add_argument("--from", dest="msisdn", default="77010000007", help="the handset's number, E.164 digits")
+    dial.add_argument("--send", action="append", default=None, metavar="TEXT", help="an answer; may be repeated")
+    dial.add_argument("--json", action="store_true", help="the whole talk as one JSON object")
+    dial.add_argument("--smpp", metavar="HOST:PORT", help="where to bind (default: engine.smpp_listen)")
+    dial.add_argument("--system-id", help="account (default: the demo account)")
+    dial.add_argument("--password", default=DEMO_PASSWORD, help="its password (default: the demo account's)")
+    dial.set_defaults(run=_dial)
+
+    hashing = commands.add_parser("hash-password", help="print the hash of a password for config.yaml")
+    hashing.set_defaults(run=_hash_password)
+    return parser
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.config)
+    uvloop.run(app.serve(settings))
+    return 0
+
+
+def _check(arguments: argparse.Namespace) -> int:
+    started = time.perf_counter()
+    settings = read_settings(arguments.config)
+    folder = arguments.path or settings.path(settings.engine.menus)
+    try:
+        found = catalog.read_catalog(folder, settings.engine.networks)
+        mistakes = [failure.mistake for failure in talk.play_all(found)]
+        screens = sum(len(service.screens) for service in found.services.values())
+        summary = {"services": len(found.services), "screens": screens, "tests": len(talk.talks_of(found))}
+    except StrictYamlError as error:
+        mistakes, summary = list(error.mistakes), {}
+    seconds = time.perf_counter() - started
+    if arguments.json:
+        listed = [{**each.place._asdict(), "what": each.what, "cure": each.cure} for each in mistakes]
+        print(json.dumps({"ok": not mistakes, **summary, "mistakes": listed}, ensure_ascii=False))
+        return 1 if mistakes else 0
+    for mistake in mistakes:
+        print(mistake)
+    counted = ", ".join(f"{count} {name}" for name, count in summary.items())
+    print(f"{len(mistakes)} mistakes." if mistakes else f"All is well: {counted}.", f"{seconds:.2f} s")
+    return 1 if mistakes else 0
+
+
+def _hash_password(_arguments: argparse.Namespace) -> int:
+    try:
+        print(accounts.hash_password(getpass.getpass("password: ")))
+    except ValueError as error:
+        print(f"ussd-engine: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+# --- dial -----------------------------------------------------------------------------------------------------------
+
+
+def _dial(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.config)
+    if not arguments.msisdn.isdigit():
+        print("ussd-engine: --from takes E.164 digits, as 77010000007", file=sys.stderr)
+        return 2
+    account, dialect = _account(arguments, settings)
+    quiet = arguments.json
+    answer = _fixed(arguments.send) if arguments.send is not None or quiet else _typed()
+    shown: Callable[[phone.Screen], None] = (lambda _screen: None) if quiet else _print_screen
+    conversation = uvloop.run(phone.converse(account, dialect, arguments.msisdn, arguments.code, answer, shown))
+    if quiet:
+        print(json.dumps(_as_json(conversation), ensure_ascii=False))
+    else:
+        _print_end(conversation, len(arguments.send or ()))
+    return 0 if conversation.ended_properly else 1
+
+
+def _account(arguments: argparse.Namespace, settings: Settings) -> tuple[phone.Account, Dialect]:
+    links = settings.links.values()
+    if arguments.system_id:
+        link = next((each for each in links if each.config.system_id == arguments.system_id), None)
+    else:
+        link = next((each for each in links if each.config.demo), None)
+    if link is None:
+        raise app.StartError("no such account in config.yaml: name one with --system-id and --password")
+    address = settings.engine.smpp_listen
+    if arguments.smpp:
+        host, _, port = arguments.smpp.rpartition(":")
+        if not host or not port.isdigit():
+            raise app.StartError("--smpp takes HOST:PORT, as 127.0.0.1:2775")
+        address = Address(host, int(port))
+    return phone.Account(address, link.config.system_id, arguments.password), link.dialect
+
+
+def _fixed(sends: list[str] | None) -> Callable[[phone.Screen], Awaitable[str | None]]:
+    """Answers from the command line, then hangs up."""
+    left = list(sends or ())
+
+    async def answer(_screen: phone.Screen) -> str | None:
+        return left.pop(0) if left else None
+
+    return answer
+
+
+def _typed() -> Callable[[phone.Screen], Awaitable[str | None]]:
+    """Answers from the terminal; an empty line or the end of input hangs up."""
+
+    async def answer(_screen: phone.Screen) -> str | None:
+        loop = asyncio.get_running_loop()
+        line: asyncio.Future[str] = loop.create_future()
+
+        def settle(text: str) -> None:
+            if not line.done():
+                line.set_result(text)
+
+        def read() -> None:
+            text = sys.stdin.readline()
+            loop.call_soon_threadsafe(settle, text)
+
+        print("> ", end="", flush=True)
+        # A daemon thread: a blocked read must not keep Ctrl-C from ending the program.
+        threading.Thread(target=read, daemon=True).start()
+        text = (await line).strip()
+        return text or None
+
+    return answer
+
+
+def _print_screen(screen: phone.Screen) -> None:
+    lines = screen.text.split("\n")
+    width = max(24, *(len(line) for line in lines))
+    print("┌" + "─" * (width + 2) + "┐")
+    for line in lines:
+        print(f"│ {line:<{width}} │")
+    print("└" + "─" * (width + 2) + "┘")
+    state = "" if screen.ends else " · waits for an answer, an empty line hangs up"
+    print(f"  {screen.length} of {screen.limit} {screen.unit} · {screen.seconds * 1000:.0f} ms{state}")
+
+
+def _print_end(conversation: phone.Conversation, sends: int) -> None:
+    ended = {"service": "ended by the service", "subscriber": "you hung up", "network": "ended by the network"}
+    reason = f": {conversation.reason}" if conversation.reason else ""
+    print(f"  {ended[conversation.ended_by]}{reason}")
+    left = sends - len(conversation.sent)
+    if left > 0:
+        print(f"  {left} of {sends} answers were not sent: the dialogue was over")
+
+
+def _as_json(conversation: phone.Conversation) -> dict[str, object]:
+    screens = [screen._asdict() for screen in conversation.screens]
+    return {**dataclasses.asdict(conversation), "screens": screens, "ok": conversation.ended_properly}

@@ -1,0 +1,60 @@
+"""What the engine counts, as Prometheus metrics; labels are bound once, so that counting costs a quarter of a µs.
+
+No label ever holds what a peer or subscriber may choose: numbers and codes are not labels.
+"""
+
+from __future__ import annotations
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from billing.contract import OPERATIONS
+
+TURN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Metrics:
+    """The engine's counters, in a registry of their own; also the `Witness` of turns."""
+
+    def __init__(self) -> None:
+        registry = self.registry = CollectorRegistry()
+        self._log = structlog.get_logger()
+        inputs = Counter("ussd_inputs", "Messages from peers, by what became of them", ["kind"], registry=registry)
+        self.begins = inputs.labels("begin")
+        self.answers = inputs.labels("answer")
+        self.aborts = inputs.labels("abort")
+        self.duplicates = inputs.labels("duplicate")
+        self.throttled = inputs.labels("throttled")
+        self.refused = inputs.labels("refused")
+        screens = Counter("ussd_screens", "Screens, by what became of them", ["outcome"], registry=registry)
+        self.screens_sent = screens.labels("sent")
+        self.screens_refused = screens.labels("refused")
+        self.screens_expired = screens.labels("unanswered")
+        self.screens_homeless = screens.labels("no_link")
+        self.screens_late = screens.labels("late")
+        self.apologies = screens.labels("apology")
+        self.turn_seconds = Histogram(
+            "ussd_turn_seconds", "From a message to its screen", buckets=TURN_SECONDS, registry=registry
+        )
+        self.turns_in_flight = Gauge("ussd_turns_in_flight", "Turns being worked on", registry=registry)
+        self._calls = Counter("ussd_calls", "Calls of the core, by outcome", ["call", "outcome"], registry=registry)
+        self._call = {
+            (name, outcome): self._calls.labels(name, outcome)
+            for name in OPERATIONS
+            for outcome in ("done", "refused", "unknown", "not_made")
+        }
+        self._ended = Counter("ussd_dialogues_ended", "Dialogues, by cause", ["service", "cause"], registry=registry)
+        self._faults = Counter("ussd_faults", "Faults of ours that a subscriber has seen", registry=registry)
+        self.quirks = Counter("smpp_quirks", "Oddities of peers that were tolerated", ["kind"], registry=registry)
+        self.binds = Gauge("smpp_binds", "Open binds", ["link"], registry=registry)
+        self.binds_refused = Counter("smpp_binds_refused", "Binds that were refused", registry=registry)
+
+    def call_made(self, operation: str, outcome: str) -> None:
+        self._call[operation, outcome].inc()
+
+    def dialogue_ended(self, service: str, cause: str) -> None:
+        self._ended.labels(service, cause).inc()
+
+    def failed(self, what: str, msisdn: str) -> None:
+        self._faults.inc()
+        self._log.error("turn failed", what=what, msisdn=msisdn)
