@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import secrets
 import signal
 import time
@@ -71,6 +72,7 @@ async def serve(settings: Settings) -> None:
             await http.start(engine.http_listen)
         except OSError as error:
             raise StartError(f"engine.http_listen: cannot listen on {engine.http_listen}: {error.strerror}") from None
+        _calm_garbage_collector()
         structlog.get_logger().info("serving", smpp=str(engine.smpp_listen), http=str(engine.http_listen))
         await stop.wait()
         await reception.drain(DRAIN_SECONDS_MAX)
@@ -82,6 +84,13 @@ async def serve(settings: Settings) -> None:
         await billing.close()
         await store.close()
         accounts.close()
+
+
+def _calm_garbage_collector() -> None:
+    """A turn makes hundreds of small objects and no cycles: looking through all of them every 700 costs a tenth."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _listen(settings: Settings, reception: Reception) -> Listener:
