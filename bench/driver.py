@@ -14,6 +14,7 @@ import struct
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple, cast
 
 _HEADER = struct.Struct(">IIII")
@@ -176,7 +177,7 @@ async def run(
     tally, numbers = Tally(), scenario.numbers()
     binds = []
     for share in _shares(in_flight):
-        _, bind = await loop.create_connection(lambda share=share: Bind(scenario, numbers, share, tally), host, port)
+        _, bind = await loop.create_connection(partial(Bind, scenario, numbers, share, tally), host, port)
         binds.append(bind)
         await asyncio.wait_for(bind.bound, BIND_SECONDS_MAX)
     for bind in binds:

@@ -70,13 +70,23 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     check.set_defaults(run=_check)
 
+    _dial_parser(commands, config)
+
+    hashing = commands.add_parser("hash-password", help="print the hash of a password for config.yaml")
+    hashing.set_defaults(run=_hash_password)
+    return parser
+
+
+def _dial_parser(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], config: argparse.ArgumentParser
+) -> None:
     dial = commands.add_parser(
         "dial",
         parents=[config],
         help="dial a code as a handset would, over real SMPP",
         description="Binds as a USSD centre, dials, and shows the screens. Exit code 0 only if the service ended it.",
         epilog=_EXAMPLES.splitlines()[0] + "\n" + "\n".join(_EXAMPLES.splitlines()[1:4]),
-        formatter_class=plain,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     dial.add_argument("code", help="what to dial, in quotes: '*111*3#'")
     dial.add_argument("--from", dest="msisdn", default="77010000007", help="the handset's number, E.164 digits")
@@ -86,10 +96,6 @@ def _parser() -> argparse.ArgumentParser:
     dial.add_argument("--system-id", help="account (default: the demo account)")
     dial.add_argument("--password", default=DEMO_PASSWORD, help="its password (default: the demo account's)")
     dial.set_defaults(run=_dial)
-
-    hashing = commands.add_parser("hash-password", help="print the hash of a password for config.yaml")
-    hashing.set_defaults(run=_hash_password)
-    return parser
 
 
 def _serve(arguments: argparse.Namespace) -> int:

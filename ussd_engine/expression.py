@@ -14,7 +14,7 @@ Lookup: TypeAlias = Callable[[tuple[str, ...]], Any]
 Test: TypeAlias = Callable[[Lookup], Any]
 
 _TOKEN = re.compile(
-    r"""\s*(?:(?P<number>-?\d+)|(?P<text>"[^"]*"|'[^']*')|(?P<name>[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)"""
+    r"""\s*(?:(?P<number>-?\d+)|(?P<text>"[^"]*"|'[^']*')|(?P<name>[A-Za-z]\w*(?:\.[A-Za-z]\w*)*)"""
     r"""|(?P<sign>==|!=|<=|>=|<|>|[()\[\],]))"""
 )
 _WORDS = {"true": True, "false": False, "null": None}

@@ -8,6 +8,8 @@ Rules of this file (pure: no I/O, no clock, no randomness):
 - A secret lives in the call that is returned, and nowhere else.
 """
 
+# long because: one walk, whose moves share one state
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping

@@ -1,0 +1,89 @@
+# Everything is done with the system's python3 (3.11 or newer), make and git. `make` alone says what there is.
+
+PYTHON ?= python3
+SHELL := /bin/sh
+MAKEFLAGS += --no-print-directory
+IN := .venv/bin/python -m
+
+# The compiler of the locks. It is no part of the product, and lives apart from it.
+UV := uv==0.13.9
+PIP := .build/uv/bin/python $(wildcard stack/vendor/pip-*.whl)/pip
+COMPILE := .build/uv/bin/uv --cache-dir .build/uv-downloads pip compile --quiet --universal --generate-hashes \
+	--no-annotate --no-header --python-version 3.11 pyproject.toml
+
+# $(call part,NAME,COMMAND): runs a part of the tests, and says how long it took.
+define part
+	@echo "-- $(1)"; begun=$$(date +%s); $(2); code=$$?; echo "-- $(1): $$(($$(date +%s) - begun)) s"; exit $$code
+endef
+
+# $(call tests,NAME,FOLDER): the tests of a folder, or a line that there are none.
+define tests
+	$(call part,$(1) tests,if [ -d $(2) ]; then $(IN) pytest -q $(2); else echo "there are none in $(2)"; fi)
+endef
+
+.PHONY: help run test test-setup lint test-unit test-property test-integration test-faults bench peers lock clean python
+
+help:
+	@echo "make run                everything on this machine, to try it; Ctrl-C ends it"
+	@echo "make run ARGS=--help    what it can be told"
+	@echo "make test               lint, types and all tests; make lint, test-unit, test-property,"
+	@echo "                        test-integration and test-faults are its parts"
+	@echo "make bench              measures; the figures are in the README"
+	@echo "make peers              installs what the tests talk to that is not ours"
+	@echo "make lock               writes the locks anew; UPGRADE=--upgrade takes newer versions"
+	@echo "make clean              removes what was installed and made here, the data too"
+
+run: python
+	@$(PYTHON) stack/bootstrap.py
+	@exec $(IN) stack.run $(ARGS)
+
+test: test-setup
+	$(call part,make test,$(MAKE) lint && $(MAKE) test-unit && $(MAKE) test-property && \
+	$(MAKE) test-integration && $(MAKE) test-faults)
+
+test-setup: python
+	@$(PYTHON) stack/bootstrap.py --dev
+
+lint: test-setup
+	$(call part,ruff check,.venv/bin/ruff check --quiet)
+	$(call part,ruff format,.venv/bin/ruff format --check --quiet)
+	$(call part,mypy,$(IN) mypy --no-error-summary)
+
+# Whatever is in no other folder is a unit test.
+test-unit: test-setup
+	$(call part,unit tests,$(IN) pytest -q tests --ignore tests/property --ignore tests/integration --ignore tests/faults)
+
+test-property: test-setup
+	$(call tests,property,tests/property)
+
+test-integration: test-setup
+	$(call tests,integration,tests/integration)
+
+test-faults: test-setup
+	$(call tests,fault,tests/faults)
+
+bench: test-setup
+	@exec $(IN) bench $(ARGS)
+
+# The one peer so far is smpplib, an SMPP client in the development lock. Others would be installed in .peers.
+peers: test-setup
+	@mkdir -p .peers
+	@.venv/bin/python -c "from importlib.metadata import version as v; \
+	print('peers: smpplib', v('smpplib'), 'from requirements-dev.lock; no others are declared yet')"
+
+lock: python
+	@test -x .build/uv/bin/uv || { echo "installing $(UV) in .build"; $(PYTHON) -m venv --without-pip .build/uv && \
+	$(PIP) install --quiet --no-cache-dir $(UV); }
+	@echo "compiling requirements.lock"
+	@$(COMPILE) $(UPGRADE) -o requirements.lock
+	@echo "compiling requirements-dev.lock"
+	@$(COMPILE) $(UPGRADE) --extra dev --constraint requirements.lock -o requirements-dev.lock
+
+clean:
+	@rm -rf .venv .build .peers .data .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: there is no $(PYTHON) on PATH: install Python 3.11 or newer" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $$($(PYTHON) -V 2>&1) is too old: \
+	install Python 3.11 or newer, or name one: make run PYTHON=python3.11" >&2; exit 1; }

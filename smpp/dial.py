@@ -1,0 +1,119 @@
+"""We call them: a connection on which we bind to a message or USSD centre.
+
+Rules of this file: one call, one try. When to try again, and how long to wait before it, is the caller's to say;
+ESME_RALYBND after a lost connection means that the peer has not noticed yet: wait, and try later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
+from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
+from twisted.internet.error import ConnectError
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Factory
+
+from smpp.errors import BindRefused
+from smpp.limits import Limits
+from smpp.link import Link, LinkOwner, Ticker
+from smpp.pdu import BindPdu
+from smpp.states import Role
+
+GIVEN_UP = "given_up"
+
+
+class DialledLink(Link):
+    """A link that we opened; `owner` hears of it once it is bound."""
+
+    def __init__(self, owner: LinkOwner, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(Role.CLIENT, owner, limits, loop, Ticker(loop))
+        self.when_bound: asyncio.Future[None] = loop.create_future()
+
+    def bound_by(self, request: BindPdu) -> None:
+        if self.when_bound.done():
+            self.close(GIVEN_UP)
+            return
+        self.when_bound.set_result(None)
+        super().bound_by(request)
+
+    def bind_refused(self, status: int) -> None:
+        if not self.when_bound.done():
+            self.when_bound.set_exception(BindRefused(status))
+
+    def lost(self) -> None:
+        if not self.when_bound.done():
+            self.when_bound.set_exception(ConnectionError(f"not bound: {self._reason}"))
+        elif not self.when_bound.cancelled() and self.when_bound.exception() is None:
+            super().lost()
+
+
+class _One(Factory):
+    """A factory of the one link of a call."""
+
+    noisy = False
+
+    def __init__(self, link: DialledLink) -> None:
+        self._link = link
+
+    def buildProtocol(self, addr: IAddress | None) -> DialledLink:
+        return self._link
+
+
+async def dial(
+    reactor: AsyncioSelectorReactor,
+    host: str,
+    port: int,
+    bind: BindPdu,
+    owner: LinkOwner,
+    limits: Limits,
+    connect_seconds_max: float = 10.0,
+) -> Link:
+    """Connects, binds with `bind`, and returns the link once it is bound.
+
+    Raises BindRefused with the peer's status, and ConnectionError when nobody answers, in time or at all (both are
+    ConnectionErrors); ValueError for a bind that SMPP cannot carry. `connect_seconds_max` bounds the connecting;
+    the answer to the bind has `limits.bind_answer_seconds`.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(connect_seconds_max):
+            link = await _connected(reactor, host, port, owner, limits, loop)
+    except TimeoutError:
+        raise ConnectionError(f"no connection to {host}:{port} in {connect_seconds_max:g} s") from None
+    link.system_id = bind.system_id
+    try:
+        if not link.when_bound.done():  # the peer may have closed already
+            link.send(bind)
+        await link.when_bound
+    except BaseException:  # also when the caller is cancelled: nobody else holds the link
+        link.abort(GIVEN_UP)
+        raise
+    return link
+
+
+async def _connected(
+    reactor: AsyncioSelectorReactor,
+    host: str,
+    port: int,
+    owner: LinkOwner,
+    limits: Limits,
+    loop: asyncio.AbstractEventLoop,
+) -> DialledLink:
+    """Tries each address of the host in turn. The loop resolves names, so that no thread of Twisted's is started."""
+    try:
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConnectionError(f"cannot resolve {host}: {error}") from None
+    failure = ""
+    for family, _, _, _, address in found:
+        endpoint = TCP6ClientEndpoint if family == socket.AF_INET6 else TCP4ClientEndpoint
+        link = DialledLink(owner, limits, loop)
+        try:
+            await endpoint(reactor, str(address[0]), port).connect(_One(link)).asFuture(loop)
+        except ConnectError as error:
+            failure = str(error)
+        else:
+            return link
+    raise ConnectionError(f"no connection to {host}:{port}: {failure}")

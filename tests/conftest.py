@@ -1,0 +1,144 @@
+"""Fixtures for all tests: real private servers in temporary folders, and the whole stack.
+
+Rules of this file:
+- Redis and PostgreSQL are started once for all tests, and only when a test asks for them. Each test finds Redis empty,
+  and each test module finds a PostgreSQL database of its own, empty.
+- A temporary folder lies where paths are short: a socket's path has at most 107 octets.
+- Servers are started from the thread that runs the tests, which outlives them; a killed test run takes them along.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from stack import places, postgres_server, redis_server
+from stack.child import Child
+from stack.programs import installed_programs
+from stack.settings import Settings, read_settings
+from stack.together import NUMBERS, Stack, start_all
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+_FOLDER_OCTETS_MAX = 60
+
+
+class RunningStack(NamedTuple):
+    """All four parts, running: Redis, PostgreSQL, billing core, engine."""
+
+    config: Path
+    settings: Settings  # addresses and ports
+    redis_url: str
+    postgres_url: str
+    children: tuple[Child, ...]  # in the order they were started
+
+
+@pytest.fixture(scope="session")
+def short_folders() -> Iterator[Callable[[], Path]]:
+    """Makes temporary folders whose paths are short enough for sockets; all are removed at the end."""
+    made: list[Path] = []
+
+    def make() -> Path:
+        place = tempfile.gettempdir()
+        if len(os.fsencode(place)) > _FOLDER_OCTETS_MAX - len("/ussd-12345678"):
+            place = "/tmp"
+        made.append(Path(tempfile.mkdtemp(prefix="ussd-", dir=place)))
+        return made[-1]
+
+    yield make
+    for folder in made:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def short_folder(short_folders: Callable[[], Path]) -> Path:
+    """An empty temporary folder with a short path."""
+    return short_folders()
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Callable[[], int]:
+    """Finds a TCP port of 127.0.0.1 that nobody listens on; a different one at each call."""
+    given: set[int] = set()
+
+    def find() -> int:
+        while True:
+            with socket.socket() as trial:
+                trial.bind(("127.0.0.1", 0))
+                port: int = trial.getsockname()[1]
+            if port not in given:
+                given.add(port)
+                return port
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def redis_data_folder(short_folders: Callable[[], Path]) -> Iterator[Path]:
+    """The data folder of a private Redis, which runs while the tests do."""
+    folder = short_folders()
+    redis = redis_server.start_redis(folder)
+    yield folder
+    redis_server.stop_redis(redis)
+
+
+@pytest.fixture(scope="session")
+def redis_url(redis_data_folder: Path) -> str:
+    """The address of a private Redis; each test that asks for it finds it empty."""
+    return places.redis_url(redis_data_folder)
+
+
+@pytest.fixture(autouse=True)
+def _empty_redis(request: pytest.FixtureRequest) -> None:
+    if "redis_url" in request.fixturenames:
+        redis_server.flush(request.getfixturevalue("redis_data_folder"))
+
+
+@pytest.fixture(scope="session")
+def postgres_data_folder(short_folders: Callable[[], Path]) -> Iterator[Path]:
+    """The data folder of a private PostgreSQL, which runs while the tests do."""
+    folder = short_folders()
+    postgres = postgres_server.start_postgres(folder)
+    yield folder
+    postgres_server.stop_postgres(postgres)
+
+
+@pytest.fixture(scope="module")
+def postgres_url(postgres_data_folder: Path, request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address, as asyncpg reads it, of an empty database that is this test module's own."""
+    name = "".join(c if c.isalnum() else "_" for c in request.module.__name__.rpartition(".")[2].lower())
+    yield postgres_server.create_database(postgres_data_folder, name)
+    postgres_server.drop_database(postgres_data_folder, name)
+
+
+@pytest.fixture(scope="session")
+def running_stack(short_folders: Callable[[], Path], free_port: Callable[[], int]) -> Iterator[RunningStack]:
+    """The whole system as `make run` starts it, from our own `config.yaml` with other ports; 10,000 numbers."""
+    config = short_folders() / "config.yaml"
+    config.write_text(with_free_ports((REPOSITORY / "config.yaml").read_text(), free_port))
+    settings = read_settings(config)
+    with Stack(say=lambda _line: None) as stack:
+        start_all(stack, settings, installed_programs(), NUMBERS, say=lambda _line: None)
+        yield RunningStack(
+            config,
+            settings,
+            places.redis_url(settings.data_folder),
+            places.postgres_url(settings.data_folder),
+            stack.children,
+        )
+
+
+def with_free_ports(config: str, free_port: Callable[[], int]) -> str:
+    """The text of a `config.yaml` with other ports, and with folders of the repository where they are read from."""
+    changes = {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in (8080, 8081, 2775)}
+    changes |= {f" {name}: {name} ": f" {name}: {REPOSITORY / name} " for name in ("menus", "dialects")}
+    for old, new in changes.items():
+        assert old in config, f"config.yaml has no '{old}' any more"
+        config = config.replace(old, new)
+    return config

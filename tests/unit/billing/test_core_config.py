@@ -1,0 +1,80 @@
+"""What the billing core reads of config.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from billing_core.config import ConfigError, Listen, read_config
+from strict_yaml import StrictYamlError
+
+OURS = Path(__file__).parents[3] / "config.yaml"
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(text)
+    return path
+
+
+def keyed(folder: Path, *names: str) -> None:
+    (folder / "keys").mkdir()
+    for name in names:
+        (folder / "keys" / name).write_text(f"{name}-0123456789abcdef0123456789abcdef")
+
+
+def test_the_configuration_of_the_repository_is_read() -> None:
+    config = read_config(OURS)
+    assert config.core.http_listen == Listen("127.0.0.1", 8081)
+    assert config.data_folder == OURS.parent / ".data"
+
+
+def test_without_an_address_the_private_server_in_the_data_folder_is_meant(tmp_path: Path) -> None:
+    keyed(tmp_path, "postgres")
+    config = read_config(written(tmp_path, "data_folder: .\nbilling_core: {clients: {engine: keys/engine}}\n"))
+    url = config.database_url()
+    assert url.startswith("postgresql://ussd:postgres-0123456789abcdef0123456789abcdef@/billing?")
+    assert f"host={tmp_path}/run&port=5432" in unquote(url)
+
+
+def test_a_socket_path_that_the_system_would_cut_is_refused(tmp_path: Path) -> None:
+    config = read_config(
+        written(tmp_path, f"data_folder: {'long/' * 30}\nbilling_core: {{clients: {{engine: keys/engine}}}}\n")
+    )
+    with pytest.raises(ConfigError, match="107 octets"):
+        config.database_url()
+
+
+def test_keys_are_read_from_beside_the_configuration(tmp_path: Path) -> None:
+    keyed(tmp_path, "engine", "pepper")
+    text = "billing_core: {clients: {engine: keys/engine}, pepper_file: keys/pepper}\n"
+    config = read_config(written(tmp_path, text))
+    assert config.client_keys() == {"engine": b"engine-0123456789abcdef0123456789abcdef"}
+    assert len(config.masking_key()) == 32
+    assert b"pepper" not in config.masking_key()
+
+
+def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    config = read_config(written(tmp_path, "billing_core: {clients: {engine: keys/none}}\n"))
+    with pytest.raises(ConfigError, match="keys/none: No such file"):
+        config.client_keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "mistake"),
+    [
+        ("billing_core: {client: {}}", "1:16: unknown key 'client'. Did you mean 'clients'?"),
+        ("billing_core: {clients: {}}", "1:25: nobody may call"),
+        ("billing_core: {clients: {a: b}, http_listen: 8081}", "1:46: not an address to listen at"),
+        ("billing_core: {clients: {a: b}, pool_max: 0}", "1:43: 0 is out of range"),
+        ("billing_core: {clients: {a: b}, database_url: mysql://x}", "1:47: not an address of PostgreSQL"),
+        ("production: true\nbilling_core: {clients: {a: b}}", "2:15: the private server is not for production"),
+        ("engine: {}", "1:1: 'billing_core' is missing"),
+    ],
+)
+def test_a_mistake_has_its_place(tmp_path: Path, text: str, mistake: str) -> None:
+    with pytest.raises(StrictYamlError, match=r"config\.yaml") as error:
+        read_config(written(tmp_path, text))
+    assert mistake in str(error.value)

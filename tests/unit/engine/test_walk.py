@@ -1,0 +1,311 @@
+"""Walking menus: what a subscriber sees, turn by turn."""
+
+from __future__ import annotations
+
+import pytest
+
+from billing.calls import Done, NotMade, Refused, Unknown
+from sessions.session import to_octets
+from tests.menus_for_tests import HEAD, TERMS, Dialogue, service
+from ussd_engine import walk
+from ussd_engine.walk import MenuLoop
+from ussd_engine.wording import Limits, fits
+
+SORRY = "unknown: sorry, not_made: sorry"
+SIMPLE = service("""
+screens:
+  root:
+    menu: {ru: Корень, en: Root}
+    options:
+      - {id: one, text: {ru: Раз, en: One}, go: one}
+      - {id: nine, key: "9", text: {ru: Девять, en: Nine}, go: ask}
+      - {id: two, text: {ru: Два, en: Two}, go: bye}
+  one:
+    menu: {ru: Внутри, en: Inside}
+    tries: {max: 2, then: bye}
+    options:
+      - {id: deep, text: {ru: Глубже, en: Deeper}, go: deep}
+  deep:
+    show: {ru: Дно, en: Bottom}
+  ask:
+    ask: {ru: Число?, en: Number?}
+    save: number
+    check: [{count: {min: 1, max: 20}, else: {ru: От 1 до 20, en: From 1 to 20}}]
+    go: told
+  told: {end: {ru: "Число ${number}", en: "Number ${number}"}}
+  bye: {end: {ru: Пока, en: Bye}}
+""")
+
+
+def test_a_fixed_key_keeps_its_number_and_the_others_run_on() -> None:
+    assert Dialogue(SIMPLE).dial() == "Root\n1 One\n9 Nine\n2 Two"
+
+
+def test_back_and_home_appear_once_there_is_somewhere_to_go() -> None:
+    talk = Dialogue(SIMPLE)
+    talk.dial()
+    assert talk.send("1") == "Inside\n1 Deeper\n0 Back"
+    assert talk.send("1") == "Bottom\n0 Back 00 Home"
+    assert talk.send("0") == "Inside\n1 Deeper\n0 Back"
+    assert talk.send("1").startswith("Bottom")
+    assert talk.send("00") == "Root\n1 One\n9 Nine\n2 Two"
+    assert talk.send("0").startswith("No such option")
+
+
+def test_wrong_input_repeats_the_question_with_the_reason_above_it() -> None:
+    talk = Dialogue(SIMPLE)
+    talk.dial("9")
+    assert talk.send("21") == "From 1 to 20\nNumber?\n0 Back"
+    assert talk.send("x").startswith("From 1 to 20\n")
+    assert talk.send("20") == "Number 20"
+    assert talk.ended
+
+
+def test_after_the_last_try_it_leads_on() -> None:
+    talk = Dialogue(SIMPLE)
+    talk.dial("1")
+    assert talk.send("5").startswith("No such option\nInside")
+    assert talk.send("5") == "Bye"
+
+
+def test_tries_are_counted_anew_on_another_visit() -> None:
+    talk = Dialogue(SIMPLE)
+    talk.dial("1")
+    talk.send("5")
+    talk.send("0")
+    talk.send("1")
+    assert "Inside" in talk.send("5")
+
+
+@pytest.mark.parametrize("typed", [" 1 ", "1\r\n", "１", "١", "1\0"])
+def test_a_key_is_understood_however_the_handset_writes_it(typed: str) -> None:
+    talk = Dialogue(SIMPLE)
+    talk.dial()
+    assert talk.send(typed).startswith("Inside")
+
+
+def test_an_empty_answer_repeats_the_screen() -> None:
+    talk = Dialogue(SIMPLE)
+    talk.dial("9")
+    assert "Number?" in talk.send("")
+
+
+def test_what_was_dialled_is_answered_step_by_step() -> None:
+    assert Dialogue(SIMPLE).dial("1", "1") == "Bottom\n0 Back 00 Home"
+    assert Dialogue(SIMPLE).dial("9", "7") == "Number 7"
+
+
+@pytest.mark.parametrize("parts", [("", "1"), ("7", "1"), ("0",), ("98",)])
+def test_dialling_stops_at_the_first_part_that_does_not_fit_without_a_reproach(parts: tuple[str, ...]) -> None:
+    assert Dialogue(SIMPLE).dial(*parts) == "Root\n1 One\n9 Nine\n2 Two"
+
+
+def test_dialling_stops_at_a_typed_part_that_fails_its_check() -> None:
+    assert Dialogue(SIMPLE).dial("9", "99") == "Number?\n0 Back"
+
+
+def test_dialled_parts_after_the_end_are_dropped() -> None:
+    assert Dialogue(SIMPLE).dial("2", "1", "1") == "Bye"
+
+
+def test_a_session_that_comes_in_is_never_changed() -> None:
+    talk = Dialogue(SIMPLE)
+    talk.dial()
+    before = to_octets(talk.sessions[-1])
+    walk.answer(SIMPLE, talk.sessions[-1], "1", TERMS)
+    assert to_octets(talk.sessions[-1]) == before
+
+
+# --- calls ----------------------------------------------------------------------------------------------------------
+
+CALLING = service(f"""
+screens:
+  root:
+    menu: {{ru: Корень, en: Root}}
+    options:
+      - id: balance
+        text: {{ru: Баланс, en: Balance}}
+        do: {{call: balances.get, into: account, done: told,
+             refused: {{BLOCKED: {{again: {{ru: Закрыто, en: Blocked}}}}, "*": other}}, {SORRY}}}
+      - {{id: language, text: {{ru: Язык, en: Language}}, go: language}}
+      - {{id: route, text: {{ru: Путь, en: Route}}, go: route}}
+  told: {{end: {{ru: "${{account.balance|money}}", en: "${{account.balance|money}}"}}}}
+  language:
+    list: {{ru: Язык, en: Language}}
+    items: lists.language
+    save: chosen
+    do: {{call: subscribers.set_language, with: {{language: chosen.id}},
+         done: {{set: {{language: chosen.id}}, go: root}}, refused: {{"*": other}}, {SORRY}}}
+  route:
+    route:
+    do: {{call: balances.get, into: account, done: rich, refused: {{"*": other}}, {SORRY}}}
+  rich:
+    route:
+      - {{when: account.balance.minor > 100, go: told}}
+      - {{go: other}}
+  other: {{end: {{ru: "Отказ ${{refused.code}}", en: "Refused ${{refused.code}}"}}}}
+  sorry: {{end: {{ru: Позже, en: Later}}}}
+lists:
+  language:
+    - {{id: ru, ru: Русский, en: Russian}}
+    - {{id: en, ru: Английский, en: English}}
+""")
+MONEY = Done({"balance": {"minor": 150, "currency": "KZT"}, "bonuses": {"minor": 0, "currency": "KZT"}})
+
+
+def test_a_call_is_returned_and_its_result_shown() -> None:
+    talk = Dialogue(CALLING, {"balances.get": MONEY})
+    assert talk.dial("1") == "1.50 KZT"
+    assert talk.calls[0].operation == "balances.get"
+    assert talk.calls[0].msisdn == "77010000007"
+    assert not talk.makes[0].changes
+
+
+@pytest.mark.parametrize(
+    ("outcome", "screen"), [(Unknown("x"), "Later"), (NotMade("x"), "Later"), (Refused("CLOSED", {}), "Refused CLOSED")]
+)
+def test_every_outcome_has_its_way(outcome: Unknown | NotMade | Refused, screen: str) -> None:
+    assert Dialogue(CALLING, {"balances.get": outcome}).dial("1") == screen
+
+
+def test_a_refusal_can_repeat_the_screen_with_its_reason() -> None:
+    talk = Dialogue(CALLING, {"balances.get": Refused("BLOCKED", {})})
+    assert talk.dial("1").startswith("Blocked\nRoot")
+
+
+def test_a_route_makes_its_call_and_decides_without_a_screen() -> None:
+    assert Dialogue(CALLING, {"balances.get": MONEY}).dial("3") == "1.50 KZT"
+    poor = Done({"balance": {"minor": 1, "currency": "KZT"}, "bonuses": {"minor": 0, "currency": "KZT"}})
+    assert Dialogue(CALLING, {"balances.get": poor}).dial("3") == "Refused "
+
+
+def test_dialling_never_makes_a_changing_call() -> None:
+    talk = Dialogue(CALLING)
+    assert talk.dial("2", "1") == "Language\n1 Russian\n2 English\n0 Back"
+    assert not talk.calls
+
+
+def test_by_hand_the_changing_call_is_made_and_the_language_changes() -> None:
+    talk = Dialogue(CALLING, {"subscribers.set_language": Done({"language": "ru"})})
+    talk.dial("2")
+    assert talk.send("1").startswith("Корень\n1 Баланс")
+    assert talk.makes[0].changes
+    assert talk.sessions[-1].language == "ru"
+
+
+def test_the_same_turn_asks_under_the_same_id_and_another_turn_under_another() -> None:
+    outcome = {"subscribers.set_language": Refused("BLOCKED", {})}
+    first, again = Dialogue(CALLING, outcome), Dialogue(CALLING, outcome)
+    for talk in (first, again):
+        talk.dial("2")
+        talk.send("1")
+    assert first.calls[0].id == again.calls[0].id
+    later = Dialogue(CALLING, outcome)
+    later.dial("2")
+    later.send("7")
+    later.send("1")
+    assert later.calls[0].id != first.calls[0].id
+
+
+def test_a_session_kept_before_a_call_can_be_resumed_by_another_process() -> None:
+    talk = Dialogue(CALLING, {"subscribers.set_language": Done({"language": "ru"})})
+    talk.dial("2")
+    talk.send("1")
+    kept = talk.makes[0].session
+    step = walk.resume(CALLING, kept, Done({"language": "ru"}), TERMS)
+    assert isinstance(step, walk.Show)
+    assert step.text == talk.sessions[-1].shown
+
+
+# --- secrets --------------------------------------------------------------------------------------------------------
+
+
+def test_routes_that_only_lead_to_each_other_end_in_an_error_not_a_hang() -> None:
+    looping = service("""
+screens:
+  root: {route: [{when: subscriber.status == 'active', go: other}, {go: bye}]}
+  other: {route: [{when: subscriber.status == 'active', go: root}, {go: bye}]}
+  bye: {end: {ru: Пока, en: Bye}}
+""")
+    with pytest.raises(MenuLoop):
+        Dialogue(looping).dial()
+
+
+# --- lists and pages ------------------------------------------------------------------------------------------------
+
+ITEMS = "\n".join(f"    - {{id: i{n}, ru: Пункт номер {n}, en: Item number {n}}}" for n in range(1, 31))
+LONG = service(f"""
+screens:
+  root:
+    list: {{ru: Что?, en: What?}}
+    items: lists.things
+    save: thing
+    go: told
+  told: {{end: {{ru: "${{thing.id}} ${{thing.text}}", en: "${{thing.id}} ${{thing.text}}"}}}}
+lists:
+  things:
+{ITEMS}
+""")
+
+
+def test_a_long_list_turns_pages_forth_and_back_with_numbers_running_on() -> None:
+    talk = Dialogue(LONG)
+    first = talk.dial(language="ru")
+    assert first == "Что?\n1 Пункт номер 1\n2 Пункт номер 2\n3 Пункт номер 3\n4 Пункт номер 4\n98 Ещё"
+    second = talk.send("98")
+    assert second.startswith("5 Пункт номер 5\n")
+    assert second.endswith("\n98 Ещё 0 Назад")
+    assert talk.send("0") == first
+
+
+def test_a_number_is_accepted_from_any_page() -> None:
+    talk = Dialogue(LONG)
+    talk.dial(language="ru")
+    assert talk.send("30") == "i30 Пункт номер 30"
+
+
+def test_the_last_page_has_no_more_and_98_is_wrong_there() -> None:
+    talk = Dialogue(LONG)
+    screen = talk.dial()
+    for _ in range(20):
+        if "98 More" not in screen:
+            break
+        screen = talk.send("98")
+    assert screen.endswith("30 Item number 30\n0 Back")
+    assert talk.send("98").startswith("No such option")
+
+
+@pytest.mark.parametrize("typed", ["0", "31", "-1", "007", "x", "1.5"])
+def test_a_number_that_is_not_in_the_list_is_wrong(typed: str) -> None:
+    talk = Dialogue(LONG)
+    talk.dial()
+    assert talk.send(typed).startswith("No such option")
+
+
+def test_a_reason_takes_its_room_from_the_page_and_nothing_is_cut() -> None:
+    talk = Dialogue(LONG)
+    talk.dial(language="ru")
+    wrong = talk.send("77")
+    assert wrong.startswith("Нет такого пункта\nЧто?\n1 Пункт")
+    assert fits(wrong, Limits())
+
+
+def test_a_long_text_is_cut_at_words_over_pages_and_can_be_read_back_whole() -> None:
+    text = " ".join(f"слово{n}" for n in range(60))
+    menu = service(f"screens:\n  root: {{show: {{ru: {text}, en: x}}}}\n")
+    talk = Dialogue(menu)
+    screen, read = talk.dial(language="ru"), ""
+    for _ in range(30):
+        assert fits(screen, Limits())
+        read += screen.removesuffix(" 0 Назад").removesuffix("0 Назад").removesuffix("98 Ещё").strip() + " "
+        if "98 Ещё" not in screen:
+            break
+        screen = talk.send("98")
+    assert read.split() == text.split()
+
+
+def test_a_service_closed_to_a_network_shows_its_own_screen() -> None:
+    head = HEAD + "open_to: {networks: [kcell], else: bye}\n"
+    menu = service("screens:\n  root: {show: {ru: Да, en: Yes}}\n  bye: {end: {ru: Нет, en: No}}\n", head)
+    assert Dialogue(menu).dial() == "Yes"
+    assert Dialogue(menu).dial(network="o") == "No"
