@@ -1,0 +1,152 @@
+"""What the billing core reads of `config.yaml`, and the key files that it names.
+
+Rules of this file: paths are relative to the configuration file; an unknown key is a mistake with its place; the
+engine's section is left to the engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal, NamedTuple
+from urllib.parse import quote
+
+from billing.signing import key_from_file
+from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
+
+SOCKET_PATH_OCTETS_MAX = 107
+"""What fits into sockaddr_un with its closing zero; a longer path is cut without a word (unix(7))."""
+
+PRIVATE_USER, PRIVATE_DATABASE, PRIVATE_PORT = "ussd", "billing", 5432
+
+
+class ConfigError(Exception):
+    """Something an operator must put right before the core can start; the text is one line for them."""
+
+
+class Listen(NamedTuple):
+    """Where to listen, written `host:port`; IPv6 as `[::1]:8081`. Port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+    @classmethod
+    def from_yaml(cls, node: Node, mistakes: list[Mistake]) -> Listen | None:
+        host, colon, port = str(node.value).rpartition(":")
+        if isinstance(node.value, str) and host and colon and port.isdecimal() and int(port) < 65536:
+            return cls(host.strip("[]"), int(port))
+        mistakes.append(Mistake(node.place, "not an address to listen at", "Write it as 127.0.0.1:8081."))
+        return None
+
+
+_LISTEN = Listen("127.0.0.1", 8081)
+
+
+class _Unread:
+    """A section that belongs to another program."""
+
+    @classmethod
+    def from_yaml(cls, _node: Node, _mistakes: list[Mistake]) -> _Unread:
+        return cls()
+
+
+@dataclass(frozen=True)
+class CoreSection:
+    """The section `billing_core:`; each line of it is explained in `config.yaml`."""
+
+    http_listen: Listen = _LISTEN
+    database_url: str | None = None
+    pool_max: Annotated[int, Range(1, 200)] = 8
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    clients: dict[str, str] | None = None
+    clock_skew_seconds_max: Annotated[int, Range(1, 600)] = 60
+    pepper_file: str = ".data/keys/pepper"
+
+
+@dataclass(frozen=True)
+class _File:
+    billing_core: CoreSection
+    production: bool = False
+    data_folder: str = ".data"
+    engine: _Unread | None = None
+
+
+@dataclass(frozen=True)
+class Config:
+    """The configuration with paths made whole. Key files are read when they are asked for."""
+
+    core: CoreSection
+    folder: Path
+    data_folder: Path
+
+    def database_url(self) -> str:
+        """The address of the database; without one in the file, that of the private server in the data folder.
+
+        Raises ConfigError when the private server has no password yet or its socket's path is too long.
+        """
+        if self.core.database_url is not None:
+            return self.core.database_url
+        run = self.data_folder / "run"
+        if len(os.fsencode(run / f".s.PGSQL.{PRIVATE_PORT}")) > SOCKET_PATH_OCTETS_MAX:
+            raise ConfigError(
+                f"the socket path in {run} is longer than {SOCKET_PATH_OCTETS_MAX} octets: set data_folder"
+            )
+        password = _key(self.data_folder / "keys" / "postgres").decode()
+        where = f"host={quote(str(run), safe='')}&port={PRIVATE_PORT}"
+        return f"postgresql://{PRIVATE_USER}:{quote(password)}@/{PRIVATE_DATABASE}?{where}"
+
+    def client_keys(self) -> dict[str, bytes]:
+        """Who may call, and with which key. Raises ConfigError for a file that is not there or too short."""
+        return {name: _key(self.folder / file) for name, file in (self.core.clients or {}).items()}
+
+    def masking_key(self) -> bytes:
+        """The key under which numbers in logs are hashed: made from the pepper, and of no use to find it. Raises
+        ConfigError as `client_keys` does."""
+        return hmac.digest(_key(self.folder / self.core.pepper_file), b"billing core: numbers in logs", hashlib.sha256)
+
+
+def read_config(path: Path) -> Config:
+    """Reads the file. Raises StrictYamlError with every mistake and its place, and ConfigError when it is not there."""
+    try:
+        node = read_file(path)
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror or error}") from None
+    mistakes: list[Mistake] = []
+    file = into(_File, node, mistakes)
+    if file is not None:
+        mistakes += _beyond_types(file, node)
+    if file is None or mistakes:
+        raise StrictYamlError(mistakes)
+    folder = path.resolve().parent
+    return Config(file.billing_core, folder, folder / file.data_folder)
+
+
+def _beyond_types(file: _File, node: Node) -> list[Mistake]:
+    core = node.items["billing_core"]
+    mistakes = []
+    if not file.billing_core.clients:
+        place = core.items.get("clients", core).place
+        mistakes.append(Mistake(place, "nobody may call", "Add `clients: {engine: path of its key file}`."))
+    if file.production and file.billing_core.database_url is None:
+        place = core.items.get("database_url", core).place
+        mistakes.append(
+            Mistake(place, "the private server is not for production", "Write `database_url: postgresql://…`.")
+        )
+    url = file.billing_core.database_url
+    if url is not None and not url.startswith(("postgresql://", "postgres://")):
+        mistakes.append(
+            Mistake(core.items["database_url"].place, "not an address of PostgreSQL", "Write postgresql://…")
+        )
+    return mistakes
+
+
+def _key(path: Path) -> bytes:
+    try:
+        return key_from_file(path.read_bytes())
+    except OSError as error:
+        raise ConfigError(f"key file {path}: {error.strerror or error}") from None
+    except ValueError as error:
+        raise ConfigError(f"key file {path}: {error}") from None

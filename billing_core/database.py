@@ -1,0 +1,86 @@
+"""The pool of connections to PostgreSQL.
+
+Rules of this file:
+- OK means committed and flushed: a server that would lose an acknowledged commit is refused at start.
+- A statement that nobody waits for any more is ended by the server itself.
+- Nobody leaves anything behind in a session (no temporary tables, advisory locks or settings outlive a transaction), so
+  a connection goes back to the pool without the reset that asyncpg would send, which costs a round trip a read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+
+from billing.calls import Call, Done, Refused
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Performing: TypeAlias = "Callable[[Connection, Call], Awaitable[Done | Refused]]"
+"""How an operation is done: a domain's function of a connection and the call."""
+
+CONNECT_SECONDS_MAX = 5.0
+STATEMENT_SECONDS_MAX = 2.0
+
+UNAVAILABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,  # the connection is closed, or closing
+    asyncpg.PostgresConnectionError,  # class 08
+    asyncpg.InvalidAuthorizationSpecificationError,  # class 28
+    asyncpg.InvalidCatalogNameError,  # class 3D: no such database
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.TransactionRollbackError,  # class 40: ended in favour of others, more often than we try
+    asyncpg.InsufficientResourcesError,  # class 53: disk full, out of memory, too many connections
+    asyncpg.LockNotAvailableError,
+    asyncpg.OperatorInterventionError,  # class 57: shutting down, starting up, a statement that took too long
+)
+"""What is raised when the database cannot serve now, and nothing is wrong with the statement."""
+
+_SETTINGS = {
+    "application_name": "billing-core",
+    "statement_timeout": f"{STATEMENT_SECONDS_MAX * 1000:.0f}",
+    "idle_in_transaction_session_timeout": "5000",
+}
+
+
+class UnsafeDatabase(Exception):
+    """The server would lose what it acknowledged; the text says by which setting."""
+
+
+class _Connection(asyncpg.Connection):
+    def get_reset_query(self) -> str:
+        return ""
+
+
+async def open_pool(url: str, connections_max: int) -> Pool:
+    """Opens `connections_max` connections. Raises UnsafeDatabase, and what `UNAVAILABLE` lists."""
+    pool = await asyncpg.create_pool(
+        url,
+        min_size=connections_max,
+        max_size=connections_max,
+        max_inactive_connection_lifetime=0,
+        timeout=CONNECT_SECONDS_MAX,
+        connection_class=_Connection,
+        server_settings=_SETTINGS,
+    )
+    try:
+        async with pool.acquire() as connection:
+            await refuse_unsafe(connection)
+    except BaseException:
+        pool.terminate()
+        raise
+    return pool
+
+
+async def refuse_unsafe(connection: Connection) -> None:
+    """Raises UnsafeDatabase unless an acknowledged commit is on disk."""
+    for setting in ("fsync", "synchronous_commit"):
+        found = await connection.fetchval("SELECT current_setting($1)", setting)
+        if found != "on":
+            raise UnsafeDatabase(
+                f"PostgreSQL runs with {setting}={found}: set it to on, or money can be lost in a crash"
+            )

@@ -1,0 +1,146 @@
+"""One id, one effect: a call that changes something is done once, however often it arrives.
+
+Rules of this file:
+- The id is claimed and the answer stored in the transaction of the change. A second arrival of the id waits for the
+  first one's commit, and gets its answer.
+- A refusal is stored as well, and stays: a late retry must not do what the subscriber was told was not done. What a
+  refused change has written is rolled back.
+- The same id with another operation, number or arguments is a mistake of the caller (`OtherArguments`).
+- Secrets are no part of the fingerprint: nothing from which a PIN could be tried out is ever kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import uuid
+
+import asyncpg
+import msgspec
+
+from billing.calls import Call, Done, Refused
+from billing.contract import OPERATIONS, Secret
+from billing_core.database import UNAVAILABLE, Connection, Performing
+
+TRIES_MAX = 3
+"""How often a transaction is made when PostgreSQL ends it in favour of another one."""
+
+_CLAIM = """
+INSERT INTO calls (call_id, operation, msisdn, fingerprint) VALUES ($1, $2, $3, $4)
+ON CONFLICT (call_id) DO NOTHING
+RETURNING true
+"""
+_STORED = "SELECT fingerprint, state, answer FROM calls WHERE call_id = $1"
+_STORE = "UPDATE calls SET state = $2, answer = $3 WHERE call_id = $1"
+_STATUS = "SELECT state, answer FROM calls WHERE call_id = $1 AND msisdn = $2"
+
+_COMMIT_REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.TransactionRollbackError)
+"""By these the server itself says that it did not commit."""
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class OtherArguments(Exception):
+    """The id was used before, for something else. Nothing was done."""
+
+
+class OutcomeUnknown(Exception):
+    """The change may or may not have happened: the database broke while it committed, or another arrival of the same
+    call was still being worked on when the time was up."""
+
+
+def fingerprint(call: Call) -> bytes:
+    """32 octets that are equal for equal operation, number and arguments; secrets are left out."""
+    fields = OPERATIONS[call.operation].arguments
+    open_arguments = {n: v for n, v in call.arguments.items() if n in fields and type(fields[n].type) is not Secret}
+    return hashlib.sha256(_encoder.encode([call.operation, call.msisdn, open_arguments])).digest()
+
+
+async def perform_once(connection: Connection, call: Call, change: Performing) -> Done | Refused:
+    """Does the change, or returns the answer that it got when it was done before.
+
+    Raises OtherArguments and OutcomeUnknown; after any other exception surely nothing was done.
+    """
+    for _ in range(TRIES_MAX - 1):
+        try:
+            return await _perform_in_transaction(connection, call, change)
+        except asyncpg.TransactionRollbackError:
+            continue
+    return await _perform_in_transaction(connection, call, change)
+
+
+async def _perform_in_transaction(connection: Connection, call: Call, change: Performing) -> Done | Refused:
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        outcome = await _claim_and_perform(connection, call, change)
+    except BaseException:
+        with contextlib.suppress(*UNAVAILABLE):  # a connection that is lost has rolled back; the cause is what counts
+            await transaction.rollback()
+        raise
+    try:
+        await transaction.commit()
+    except _COMMIT_REFUSED:
+        raise
+    except BaseException as error:
+        raise OutcomeUnknown(f"{type(error).__name__} while committing") from error
+    return outcome
+
+
+async def _claim_and_perform(connection: Connection, call: Call, change: Performing) -> Done | Refused:
+    call_id, mark = uuid.UUID(call.id), fingerprint(call)
+    try:
+        claimed = await connection.fetchval(_CLAIM, call_id, call.operation, call.msisdn, mark)
+    except (asyncio.CancelledError, asyncpg.QueryCanceledError) as error:
+        raise OutcomeUnknown("another arrival of this call is still being worked on") from error
+    if claimed is None:
+        return await _answer_of_before(connection, call_id, mark)
+    savepoint = connection.transaction()
+    await savepoint.start()
+    outcome = await change(connection, call)
+    if isinstance(outcome, Done):
+        await savepoint.commit()
+        await connection.execute(_STORE, call_id, "done", _encoder.encode(outcome.result).decode())
+    else:
+        await savepoint.rollback()
+        stored = _encoder.encode({"code": outcome.code, "details": outcome.details})
+        await connection.execute(_STORE, call_id, "refused", stored.decode())
+    return outcome
+
+
+async def _answer_of_before(connection: Connection, call_id: uuid.UUID, mark: bytes) -> Done | Refused:
+    row = await connection.fetchrow(_STORED, call_id)
+    if row is None or row["fingerprint"] != mark:
+        raise OtherArguments(f"another call was made under the id {call_id}")
+    answer = msgspec.json.decode(row["answer"])
+    return Done(answer) if row["state"] == "done" else Refused(answer["code"], answer["details"])
+
+
+async def status(connection: Connection, call: Call) -> Done | Refused:
+    """`calls.status`. The call asked about must be of the same number; any other is as unknown as one never made."""
+    try:
+        asked = uuid.UUID(str(call.arguments["call"]))
+    except ValueError:
+        return Done({"state": "unknown_call"})
+    row = await connection.fetchrow(_STATUS, asked, call.msisdn)
+    if row is None and await _is_being_worked_on(connection, asked):
+        row = await connection.fetchrow(_STATUS, asked, call.msisdn)
+    if row is None:
+        return Done({"state": "unknown_call"})
+    if row["state"] == "done":
+        return Done({"state": "done"})
+    return Done({"state": "refused", "code": msgspec.json.decode(row["answer"])["code"]})
+
+
+async def _is_being_worked_on(connection: Connection, call_id: uuid.UUID) -> bool:
+    """Waits until a transaction that has claimed the id has ended; true when it has stored an answer.
+
+    A claim of our own, always rolled back, is what waits: it cannot pass one that is not committed yet.
+    """
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        return await connection.fetchval(_CLAIM, call_id, "calls.status", "", bytes(32)) is None
+    finally:
+        await transaction.rollback()

@@ -1,0 +1,133 @@
+"""`billing-core` as an operator runs it: a process, its lines and its exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+import pytest
+
+from billing.calls import Call, Done, NotMade
+from billing.http_client import HttpBilling
+
+from .running_core import KEY
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+def configured(folder: Path, database_url: str, listen: str = "127.0.0.1:0") -> Path:
+    for name in ("engine", "pepper"):
+        (folder / name).write_bytes(KEY)
+    path = folder / "config.yaml"
+    path.write_text(
+        "billing_core:\n"
+        f'  http_listen: "{listen}"\n'
+        f'  database_url: "{database_url}"\n'
+        "  clients: {engine: engine}\n"
+        "  pepper_file: pepper\n"
+    )
+    return path
+
+
+async def started(*arguments: str) -> asyncio.subprocess.Process:
+    command = [sys.executable, "-m", "billing_core.cli", *arguments]
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+
+
+async def ran(*arguments: str) -> Ended:
+    process = await started(*arguments)
+    out, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode is not None
+    return Ended(process.returncode, out.decode(), err.decode())
+
+
+async def test_migrate_seed_serve_and_a_clean_end(postgres_url: str, tmp_path: Path) -> None:
+    config = str(configured(tmp_path, postgres_url))
+    too_early = await ran("serve", "--config", config)
+    assert (too_early.code, "run `billing-core migrate`" in too_early.err) == (1, True)
+    assert "applied 0001_subscribers.sql" in (await ran("migrate", "--config", config)).out
+    assert (await ran("migrate", "--config", config)).out == "nothing to apply\n"
+    assert (await ran("seed", "--config", config, "--numbers", "50")).out == "added 4050 subscribers\n"
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process = await started("serve", "--config", config)
+        assert process.stderr is not None
+        serving = json.loads(await asyncio.wait_for(process.stderr.readline(), 30))
+        assert serving["event"] == "serving"
+        billing = HttpBilling(f"http://{serving['listen']}", "engine", KEY)
+        await billing.start()
+        call = Call("6f2b1f0e-6a2b-4a51-9a52-0a6f4f6f0001", "subscribers.hello", "77010000007", "kk", {})
+        assert isinstance(await billing.perform(call, 2.0), Done)
+        process.send_signal(number)
+        _, err = await asyncio.wait_for(process.communicate(), 20)
+        await billing.close()
+        assert process.returncode == 0
+        assert [json.loads(line)["event"] for line in err.splitlines()] == ["ended"]
+
+
+async def test_a_port_that_is_taken_is_one_line(postgres_url: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = await ran("serve", "--config", str(configured(tmp_path, postgres_url, listen)))
+    assert ended == Ended(1, "", f"billing-core: cannot listen at {listen}: Address already in use\n")
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate", "seed"])
+async def test_a_database_that_is_away_is_one_line_without_its_password(tmp_path: Path, command: str) -> None:
+    url = "postgresql://ussd:hunter2@/billing?host=/nonexistent/run&port=5432"
+    ended = await ran(command, "--config", str(configured(tmp_path, url)))
+    assert ended.code == 1
+    assert re.fullmatch(r"billing-core: the database at /nonexistent/run/billing does not serve: .*\n", ended.err)
+    assert "hunter2" not in ended.err
+
+
+async def test_a_mistake_in_the_configuration_is_one_line_with_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "config.yaml"
+    path.write_text("billing_core:\n  clients: {engine: engine}\n  pool_maks: 5\n")
+    ended = await ran("serve", "--config", str(path))
+    assert ended == Ended(2, "", f"billing-core: {path}:3:3: unknown key 'pool_maks'. Did you mean 'pool_max'?\n")
+
+
+@pytest.mark.parametrize("numbers", ["0", "1000001"])
+async def test_a_number_of_numbers_that_makes_no_sense_is_one_line(
+    postgres_url: str, tmp_path: Path, numbers: str
+) -> None:
+    ended = await ran("seed", "--numbers", numbers, "--config", str(configured(tmp_path, postgres_url)))
+    assert ended == Ended(1, "", "billing-core: --numbers must be 1 to 1000000\n")
+
+
+async def test_a_call_that_was_not_served_is_a_line_of_log_with_the_number_masked(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    config = str(configured(tmp_path, postgres_url))
+    await ran("migrate", "--config", config)
+    process = await started("serve", "--config", config)
+    assert process.stderr is not None
+    serving = json.loads(await asyncio.wait_for(process.stderr.readline(), 30))
+    billing = HttpBilling(f"http://{serving['listen']}", "engine", KEY)
+    await billing.start()
+    call = Call("6f2b1f0e-6a2b-4a51-9a52-0a6f4f6f0001", "subscribers.hello", "77010000007", "kk", {})
+    connection = await asyncpg.connect(postgres_url)
+    async with connection.transaction():
+        await connection.execute("LOCK TABLE subscribers")
+        assert isinstance(await billing.perform(call, 2.0), NotMade)
+    await connection.close()
+    process.terminate()
+    _, err = await asyncio.wait_for(process.communicate(), 20)
+    await billing.close()
+    lines = [json.loads(line) for line in err.splitlines()]
+    assert [line["event"] for line in lines] == ["not served", "ended"]
+    assert re.fullmatch(r"…0007/[0-9a-f]{8}", lines[0]["msisdn"])
+    assert b"77010000007" not in err

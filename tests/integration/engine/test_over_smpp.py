@@ -1,0 +1,249 @@
+"""The whole way: a USSD centre's octets in, real Redis, billing core and PostgreSQL, and octets back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from smpp import constants
+from smpp.dial import dial
+from smpp.errors import BindRefused
+from smpp.limits import Limits
+from smpp.link import Link
+from smpp.pdu import BindReceiver, BindTransceiver, BindTransmitter, DeliverSm, DeliverSmResp, Pdu, SubmitSm, Tlv
+from smpp.reactor import reactor_on
+from smpp.text import decode_text
+from tests.conftest import RunningStack
+
+NUMBER = "77010000007"
+
+
+class Centre:
+    """A USSD centre that binds to the engine: sends what handsets type, keeps what comes."""
+
+    def __init__(self) -> None:
+        self.screens: asyncio.Queue[DeliverSm] = asyncio.Queue()
+        self.answers: asyncio.Queue[Pdu] = asyncio.Queue()
+        self.accepts = True
+        self.link: Link | None = None
+
+    def request(self, link: Link, pdu: Pdu) -> None:
+        assert isinstance(pdu, DeliverSm)
+        if self.accepts:
+            link.respond(pdu, DeliverSmResp())
+        self.screens.put_nowait(pdu)
+
+    def response(self, link: Link, request: Pdu, response: Pdu | None, context: object) -> None:
+        assert response is not None
+        self.answers.put_nowait(response)
+
+    def quirk(self, link: Link, kind: str) -> None: ...
+
+    def bound(self, link: Link) -> None: ...
+
+    def gone(self, link: Link, reason: str) -> None: ...
+
+    async def bind(self, stack: RunningStack, pdu: type = BindTransceiver, password: str = "secret") -> Link:
+        host, port = stack.settings.engine_smpp.host, stack.settings.engine_smpp.port
+        request = pdu(system_id="ussdc", password=password, interface_version=0x34)
+        self.link = await dial(reactor_on(asyncio.get_running_loop()), host, port, request, self, Limits())
+        return self.link
+
+    def type(self, text: str, op: int, number: str = NUMBER, code: str = "*111#", link: Link | None = None) -> None:
+        pdu = SubmitSm(
+            service_type="USSD", source_addr_ton=1, source_addr_npi=1, source_addr=number, destination_addr=code,
+            short_message=text.encode(), tlvs=(Tlv(constants.TAG_USSD_SERVICE_OP, bytes((op,))),),
+        )  # fmt: skip
+        (link or self.link or pytest.fail("not bound")).send(pdu)
+
+    async def screen(self) -> tuple[str, int]:
+        pdu = await asyncio.wait_for(self.screens.get(), 5)
+        op = next(tlv.value[0] for tlv in pdu.tlvs if tlv.tag == constants.TAG_USSD_SERVICE_OP)
+        return decode_text(pdu.short_message, pdu.data_coding, "gsm"), op
+
+
+@pytest.fixture
+async def centre(running_stack: RunningStack) -> AsyncIterator[Centre]:
+    centre = Centre()
+    link = await centre.bind(running_stack)
+    yield centre
+    link.close("the test is over")
+    await asyncio.sleep(0.05)
+
+
+async def test_the_balance_comes_back_on_one_closing_screen(centre: Centre) -> None:
+    centre.type("*111*3#", 1)
+    text, op = await centre.screen()
+    assert (text, op) == ("Баланс: 1 788,83 тг\nБонус: 258,39 тг", 17)
+    assert (await centre.answers.get()).command_status == 0
+
+
+async def test_a_dialogue_goes_on_where_it_was(centre: Centre) -> None:
+    centre.type("*111#", 1)
+    assert (await centre.screen())[1] == 2
+    centre.type("9", 18)
+    assert (await centre.screen())[0].startswith("Тіл\n1 Қазақша")
+    centre.type("0", 18)
+    assert (await centre.screen())[0].startswith("Менің нөмірім")
+
+
+async def test_a_language_chosen_stays_chosen(centre: Centre) -> None:
+    number = "77010000107"
+    centre.type("*111*9#", 1, number)
+    await centre.screen()
+    centre.type("3", 18, number)
+    assert (await centre.screen())[0].startswith("My number\n3 Balance")
+    centre.type("*111#", 1, number)
+    assert (await centre.screen())[0].startswith("My number\n3 Balance")
+
+
+async def test_an_unknown_code_gets_a_closing_screen(centre: Centre) -> None:
+    centre.type("*7777#", 1)
+    assert await centre.screen() == ("Мұндай код жоқ. Тексеріп, қайта теріңіз.", 17)
+    centre.type("*#06#", 1)
+    assert (await centre.screen())[1] == 17
+
+
+async def test_an_answer_without_a_dialogue_is_told_to_dial_again(centre: Centre) -> None:
+    centre.type("1", 18, "77010000201")
+    assert await centre.screen() == ("Сеанс аяқталды. Кодты қайта теріңіз.", 17)
+
+
+async def test_the_service_code_is_our_address_in_every_screen(centre: Centre) -> None:
+    centre.type("*111*3#", 1, code="*111#")
+    pdu = await asyncio.wait_for(centre.screens.get(), 5)
+    assert (pdu.source_addr, pdu.destination_addr) == ("*111#", NUMBER)
+
+
+async def test_a_number_that_nobody_knows_gets_a_screen(centre: Centre) -> None:
+    centre.type("*111#", 1, "77019999999")
+    assert await centre.screen() == ("Бұл нөмірге қызмет көрсетілмейді.", 17)
+
+
+async def test_a_number_of_another_country_is_refused_on_the_wire(centre: Centre) -> None:
+    centre.type("*111#", 1, "12025550123")
+    assert (await asyncio.wait_for(centre.answers.get(), 5)).command_status == constants.ESME_RINVSRCADR
+
+
+async def test_an_sms_that_no_service_takes_is_refused_with_a_status(centre: Centre) -> None:
+    assert centre.link is not None
+    centre.link.send(SubmitSm(source_addr_ton=1, source_addr=NUMBER, destination_addr="111", short_message=b"BAL"))
+    assert (await asyncio.wait_for(centre.answers.get(), 5)).command_status == constants.ESME_RINVDSTADR
+
+
+async def test_a_second_answer_on_one_prompt_gets_the_same_screen_and_is_walked_once(centre: Centre) -> None:
+    number = "77010000301"
+    centre.type("*111#", 1, number)
+    await centre.screen()
+    centre.accepts = False
+    centre.type("9", 18, number)
+    first, _ = await centre.screen()
+    centre.type("1", 18, number)
+    assert (await centre.screen())[0] == first
+
+
+async def test_an_abort_ends_the_dialogue_without_a_screen(centre: Centre) -> None:
+    number = "77010000302"
+    centre.type("*111#", 1, number)
+    await centre.screen()
+    centre.type("", 129, number)
+    await asyncio.sleep(0.2)
+    assert centre.screens.empty()
+    centre.type("9", 18, number)
+    assert (await centre.screen())[1] == 17
+
+
+async def test_a_new_begin_ends_the_old_dialogue(centre: Centre) -> None:
+    number = "77010000303"
+    centre.type("*111*9#", 1, number)
+    await centre.screen()
+    centre.type("*166#", 1, number, "*166#")
+    assert (await centre.screen())[0].startswith("Тариф")
+    centre.type("2", 18, number)
+    assert (await centre.screen())[1] == 17
+
+
+async def test_a_centre_with_two_binds_gets_its_screens_on_the_receiving_one(running_stack: RunningStack) -> None:
+    transmitter, receiver = Centre(), Centre()
+    one = await transmitter.bind(running_stack, BindTransmitter)
+    two = await receiver.bind(running_stack, BindReceiver)
+    transmitter.type("*111*3#", 1)
+    assert (await receiver.screen())[0].startswith("Баланс")
+    one.close("over")
+    two.close("over")
+    await asyncio.sleep(0.05)
+
+
+async def test_a_wrong_password_and_an_unknown_account_get_the_same_answer(running_stack: RunningStack) -> None:
+    with pytest.raises(BindRefused) as caught:
+        await Centre().bind(running_stack, password="wrong")
+    assert caught.value.status == constants.ESME_RBINDFAIL
+    await Centre().bind(running_stack)  # and the right one is still let in
+
+
+async def test_a_hundred_dialogues_at_once_each_get_their_own_screen(centre: Centre) -> None:
+    numbers = [f"7701000{n:04}" for n in range(400, 500)]
+    for number in numbers:
+        centre.type("*111*3#", 1, number)
+    pdus = [await asyncio.wait_for(centre.screens.get(), 5) for _ in numbers]
+    assert sorted(pdu.destination_addr for pdu in pdus) == numbers
+
+
+# --- the commands ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def dial_command(running_stack: RunningStack) -> Callable[..., Awaitable[subprocess.CompletedProcess[str]]]:
+    program = str(Path(sys.prefix) / "bin" / "ussd-engine")
+
+    async def run(*arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+        command = [program, "dial", *arguments, "--config", str(running_stack.config)]
+        return await asyncio.to_thread(
+            subprocess.run, command, input=typed, capture_output=True, text=True, timeout=20, check=False
+        )
+
+    return run
+
+
+async def test_dial_shows_the_screen_as_a_phone_does(dial_command: Callable[..., Awaitable[object]]) -> None:
+    done = await dial_command("*111*3#", "--from", NUMBER)
+    assert done.returncode == 0
+    assert "│ Баланс: 1 788,83 тг" in done.stdout
+    assert "36 of 80 UCS-2 units" in done.stdout
+    assert "ended by the service" in done.stdout
+
+
+async def test_dial_is_interactive_and_an_empty_line_hangs_up(dial_command: Callable[..., Awaitable[object]]) -> None:
+    done = await dial_command("*111#", typed="9\n\n")
+    assert "Тіл" in done.stdout
+    assert "you hung up" in done.stdout
+    assert done.returncode == 1
+
+
+async def test_dial_plays_a_fixed_talk_and_speaks_json(dial_command: Callable[..., Awaitable[object]]) -> None:
+    done = await dial_command("*111#", "--send", "3", "--send", "0", "--json")
+    talk = json.loads(done.stdout)
+    assert done.returncode == 0
+    assert talk["ok"] is True
+    assert [screen["ends"] for screen in talk["screens"]] == [False, True]
+    assert talk["sent"] == ["3"]
+
+
+async def test_dial_says_in_one_line_that_nobody_answers(dial_command: Callable[..., Awaitable[object]]) -> None:
+    done = await dial_command("*111#", "--smpp", "127.0.0.1:1")
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+
+
+def test_health_ready_and_metrics_answer(running_stack: RunningStack) -> None:
+    base = f"http://{running_stack.settings.engine_http}"
+    for path, expected in (("/health", "ok"), ("/ready", '"ready": true'), ("/metrics", "ussd_inputs_total")):
+        with urllib.request.urlopen(base + path, timeout=5) as answer:
+            assert expected in answer.read().decode()
