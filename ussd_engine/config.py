@@ -254,7 +254,7 @@ def _links(config: Config, engine: Node, folder: Path, mistakes: list[Mistake]) 
         accounts[link.system_id] = name
         if not link.password_hash.startswith("$argon2id$"):
             mistakes.append(
-                Mistake(place, f"link '{name}': no password hash", "`ussd-engine hash-password` prints one.")
+                Mistake(place, f"link '{name}': no argon2id password hash", "`ussd-engine hash-password` prints one.")
             )
         if link.dialect not in dialects:
             what = f"link '{name}': no dialect '{link.dialect}'"

@@ -251,7 +251,8 @@ class _Reader(Parts):
     def _keys(self, node: Node | None) -> Keys:
         if node is None:
             return Keys()
-        found = {key: self._text(value, "a key in quotes") for key, value in self._mapping(node, Keys._fields).items()}
+        entries = self._mapping(node, Keys._fields)
+        found = {key: self._text(entries[key], "a key in quotes") for key in Keys._fields if key in entries}
         return Keys()._replace(**found)
 
     def _lists(self, node: Node | None) -> dict[str, tuple[Item, ...]]:

@@ -1,0 +1,254 @@
+"""One turn over a real Redis: what is kept before a call, what a repeat gets, what is said when a part is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
+from sessions.redis_store import RedisStore
+from ussd_engine.catalog import read_catalog
+from ussd_engine.config import Link, read_settings
+from ussd_engine.dial_string import Dialled
+from ussd_engine.greeting import Greetings
+from ussd_engine.turn import Answer, Begin, Ports, Reply, Turns
+
+ROOT = Path(__file__).resolve().parents[3]
+SETTINGS = read_settings(ROOT / "config.yaml")
+LINK: Link = SETTINGS.links["kcell-ussdc"]
+CATALOG = read_catalog(ROOT / "menus", SETTINGS.engine.networks)
+NUMBER = "77010000007"
+HELLO = Done({"network": "kcell", "brand": "Kcell", "status": "active", "language": "ru"})
+BALANCE = Done({"balance": {"minor": 100, "currency": "KZT"}, "bonuses": {"minor": 0, "currency": "KZT"}})
+
+
+class ScriptedBilling:
+    """Answers from a list, the last answer for ever; keeps what was asked, and what lay in the store then."""
+
+    def __init__(self, store: RedisStore, script: dict[str, list[Outcome]]) -> None:
+        self._store = store
+        self.script = {"subscribers.hello": [HELLO], **script}
+        self.asked: list[Call] = []
+        self.stored_then: list[object] = []
+
+    async def perform(self, call: Call, seconds_max: float) -> Outcome:
+        assert seconds_max > 0
+        self.asked.append(call)
+        self.stored_then.append(await self._store.load(call.msisdn))
+        answers = self.script[call.operation]
+        return answers.pop(0) if len(answers) > 1 else answers[0]
+
+    def times(self, operation: str) -> int:
+        return sum(call.operation == operation for call in self.asked)
+
+
+class Notes:
+    """A witness that writes down."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.ended: list[tuple[str, str]] = []
+        self.faults: list[str] = []
+
+    def call_made(self, operation: str, outcome: str) -> None:
+        self.calls.append((operation, outcome))
+
+    def dialogue_ended(self, service: str, cause: str) -> None:
+        self.ended.append((service, cause))
+
+    def failed(self, what: str, msisdn: str) -> None:
+        self.faults.append(what)
+
+
+class Phone:
+    """A subscriber and the engine's turns, without a network between them."""
+
+    def __init__(self, store: RedisStore, **script: list[Outcome]) -> None:
+        self.store = store
+        self.billing = ScriptedBilling(store, {name.replace("__", "."): answers for name, answers in script.items()})
+        self.notes = Notes()
+        self.inputs = 0
+        ids = iter(f"id-{n}" for n in range(1000))
+        now = asyncio.get_running_loop().time
+        greetings = Greetings(self.billing, now, ids.__next__, 0.5, 60, 100)
+        self.turns = Turns(
+            Ports(CATALOG, store, self.billing, greetings, self.notes, now, lambda: 0.0, ids.__next__, 180)
+        )
+
+    def mark(self) -> str:
+        self.inputs += 1
+        return f"c1/{self.inputs}-0"
+
+    async def dial(self, *parts: str, mark: str | None = None, seconds: float = 8) -> Reply | None:
+        until = asyncio.get_running_loop().time() + seconds
+        return await self.turns.take(Begin(NUMBER, LINK, Dialled(parts), mark or self.mark(), until))
+
+    async def send(self, text: str, mark: str | None = None, seconds: float = 8) -> Reply | None:
+        until = asyncio.get_running_loop().time() + seconds
+        return await self.turns.take(Answer(NUMBER, LINK, text, mark or self.mark(), until))
+
+
+@pytest.fixture
+async def store(redis_url: str) -> AsyncIterator[RedisStore]:
+    store = RedisStore(redis_url, answer_seconds_max=0.5)
+    yield store
+    await store.close()
+
+
+async def test_a_dialogue_begins_in_the_language_that_the_core_remembers(store: RedisStore) -> None:
+    assert await Phone(store).dial("111") == Reply("Мой номер\n3 Баланс\n9 Қазақша/English", False)
+
+
+@pytest.mark.parametrize("hello", [Unknown("late"), NotMade("away")])
+async def test_a_core_that_does_not_greet_leaves_the_networks_language(store: RedisStore, hello: Outcome) -> None:
+    reply = await Phone(store, subscribers__hello=[hello]).dial("111")
+    assert reply is not None
+    assert reply.text.startswith("Менің нөмірім")
+
+
+async def test_the_greeting_is_asked_once_a_minute(store: RedisStore) -> None:
+    phone = Phone(store)
+    await phone.dial("111")
+    await phone.dial("111")
+    assert phone.billing.times("subscribers.hello") == 1
+
+
+async def test_a_number_that_the_core_does_not_know_is_not_served(store: RedisStore) -> None:
+    reply = await Phone(store, subscribers__hello=[Refused("UNKNOWN_NUMBER", {})]).dial("111")
+    assert reply == Reply("Бұл нөмірге қызмет көрсетілмейді.", True)
+
+
+async def test_the_session_is_kept_before_a_changing_call_is_made(store: RedisStore) -> None:
+    phone = Phone(store, subscribers__set_language=[Done({"language": "en"})])
+    await phone.dial("111", "9")
+    reply = await phone.send("3")
+    assert reply is not None
+    assert reply.text.startswith("My number")
+    kept = phone.billing.stored_then[-1]
+    assert kept.pending.call_id == phone.billing.asked[-1].id
+    assert phone.notes.calls == [("subscribers.set_language", "done")]
+
+
+async def test_a_killed_engine_leaves_a_call_that_the_next_turn_asks_again_under_the_same_id(store: RedisStore) -> None:
+    phone = Phone(store, subscribers__set_language=[Done({"language": "en"})])
+    await phone.dial("111", "9")
+    await phone.send("3", mark="c1/77-7")
+    kept = phone.billing.stored_then[-1]  # what lay in Redis while the call was made: the engine dies here
+    await store.begin(replace(kept, input_mark=""), 60)
+    other = Phone(store, subscribers__set_language=[Done({"language": "en"})])
+    reply = await other.send("3", mark="c2/1-1")
+    assert reply is not None
+    assert reply.text.startswith("My number")
+    assert other.billing.asked[-1].id == phone.billing.asked[-1].id
+
+
+async def test_an_unknown_outcome_is_asked_again_under_the_same_id(store: RedisStore) -> None:
+    phone = Phone(store, subscribers__set_language=[Unknown("late"), Done({"language": "en"})])
+    await phone.dial("111", "9")
+    reply = await phone.send("3")
+    assert reply is not None
+    assert reply.text.startswith("My number")
+    first, second = phone.billing.asked[-2:]
+    assert first.id == second.id
+
+
+async def test_what_was_sent_once_and_then_could_not_be_asked_is_still_unknown(store: RedisStore) -> None:
+    phone = Phone(store, subscribers__set_language=[Unknown("late"), NotMade("breaker")])
+    await phone.dial("111", "9")
+    reply = await phone.send("3")
+    assert reply == Reply("Ваш запрос проверяется. Наберите *111# чуть позже.", True)
+
+
+async def test_a_changed_language_is_greeted_at_once(store: RedisStore) -> None:
+    phone = Phone(store, subscribers__set_language=[Done({"language": "en"})])
+    await phone.dial("111", "9")
+    await phone.send("3")
+    await phone.dial("111")
+    assert phone.billing.times("subscribers.hello") == 2
+
+
+async def test_a_reading_call_is_made_without_a_save_before_it(store: RedisStore) -> None:
+    phone = Phone(store, balances__get=[BALANCE])
+    assert await phone.dial("111", "3") == Reply("Баланс: 1 тг\nБонусы: 0 тг", True)
+    assert phone.billing.stored_then[-1] is None
+
+
+async def test_a_repeat_of_an_answer_gets_the_same_screen_and_is_walked_once(store: RedisStore) -> None:
+    phone = Phone(store, balances__get=[BALANCE])
+    await phone.dial("111")
+    first = await phone.send("3", mark="c1/9-9")
+    assert await phone.send("3", mark="c1/9-9") == first
+    assert phone.billing.times("balances.get") == 1
+
+
+async def test_a_repeat_of_a_begin_gets_the_same_screen(store: RedisStore) -> None:
+    phone = Phone(store)
+    first = await phone.dial("111", mark="c1/5-5")
+    assert await phone.dial("111", mark="c1/5-5") == first
+    session = await store.load(NUMBER)
+    assert session is not None
+    assert session.version == 1
+
+
+async def test_of_two_answers_at_once_one_speaks(store: RedisStore) -> None:
+    phone = Phone(store)
+    await phone.dial("111", "9")
+    replies = await asyncio.gather(phone.send("7"), phone.send("7"))
+    assert sorted(reply is None for reply in replies) == [False, True]
+
+
+async def test_an_answer_after_the_end_is_told_to_dial_again(store: RedisStore) -> None:
+    phone = Phone(store, balances__get=[BALANCE])
+    await phone.dial("111", "3")
+    assert await phone.send("1") == Reply("Сеанс завершён. Наберите код заново.", True)
+
+
+async def test_no_time_left_means_that_nothing_is_sent(store: RedisStore) -> None:
+    phone = Phone(store, balances__get=[BALANCE])
+    await phone.dial("111")
+    reply = await phone.send("3", seconds=0.3)
+    assert reply == Reply("Сервис временно недоступен. Повторите позже.", True)
+    assert phone.billing.times("balances.get") == 0
+
+
+async def test_a_hang_up_forgets_the_dialogue(store: RedisStore) -> None:
+    phone = Phone(store)
+    await phone.dial("111")
+    await phone.turns.hang_up(NUMBER)
+    assert await store.load(NUMBER) is None
+    assert phone.notes.ended == [("self_service", "abort")]
+
+
+async def test_a_menu_that_has_changed_meanwhile_asks_to_dial_again(store: RedisStore) -> None:
+    phone = Phone(store)
+    await phone.dial("111")
+    session = await store.load(NUMBER)
+    assert session is not None
+    await store.begin(replace(session, menu="another", input_mark=""), 60)
+    assert await phone.send("3") == Reply("Сеанс завершён. Наберите код заново.", True)
+
+
+async def test_a_dialogue_without_end_is_ended(store: RedisStore) -> None:
+    phone = Phone(store)
+    await phone.dial("111")
+    for _ in range(200):
+        reply = await phone.send("7")
+        assert reply is not None
+        if reply.ends:
+            break
+    assert reply == Reply("Сеанс завершён. Наберите код заново.", True)
+
+
+async def test_redis_away_is_a_screen_and_nothing_worse() -> None:
+    store = RedisStore("redis://127.0.0.1:1", answer_seconds_max=0.2)
+    phone = Phone(store, balances__get=[BALANCE])
+    phone.billing.perform = lambda call, seconds_max: asyncio.sleep(0, HELLO)  # type: ignore[method-assign]
+    sorry = Reply("Қызмет уақытша қолжетімсіз. Біраздан соң қайталаңыз.", True)
+    assert await phone.dial("111") == sorry
+    assert await phone.send("1") == sorry
+    assert len(phone.notes.faults) == 2
+    await store.close()

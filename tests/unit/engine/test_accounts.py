@@ -1,0 +1,91 @@
+"""Who may bind: addresses first, passwords slowly, a ban for who guesses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from smpp import constants
+from ussd_engine.accounts import BAN_SECONDS, FAILURES_MAX, PASSWORD_OCTETS_MAX, Accounts, hash_password
+from ussd_engine.config import read_settings
+
+LINKS = read_settings(Path(__file__).resolve().parents[3] / "config.yaml").links
+HERE = "127.0.0.1"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 1000.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def accounts(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Accounts]:
+    async def pass_time(seconds: float) -> None:
+        clock.seconds += seconds
+
+    monkeypatch.setattr(asyncio, "sleep", pass_time)
+    accounts = Accounts(LINKS, clock)
+    yield accounts
+    accounts.close()
+
+
+async def test_the_right_password_from_an_allowed_address_is_let_in(accounts: Accounts) -> None:
+    assert await accounts.authenticate("ussdc", "secret", HERE) is LINKS["kcell-ussdc"]
+
+
+@pytest.mark.parametrize(("system_id", "password"), [("ussdc", "wrong"), ("nobody", "secret"), ("", ""), ("ussdc", "")])
+async def test_everything_else_gets_one_answer(accounts: Accounts, system_id: str, password: str) -> None:
+    assert await accounts.authenticate(system_id, password, HERE) == constants.ESME_RBINDFAIL
+
+
+async def test_an_address_that_no_link_allows_is_not_talked_to(accounts: Accounts) -> None:
+    assert not accounts.admits("10.0.0.1")
+    assert not accounts.admits("not an address")
+    assert accounts.admits("::ffff:127.0.0.1")
+    assert await accounts.authenticate("ussdc", "secret", "10.0.0.1") == constants.ESME_RBINDFAIL
+
+
+async def test_five_failures_in_a_minute_ban_for_fifteen_and_the_next_ban_is_twice_as_long(
+    accounts: Accounts, clock: Clock
+) -> None:
+    for times in (1, 2):
+        for _ in range(FAILURES_MAX):
+            assert accounts.admits(HERE)
+            await accounts.authenticate("ussdc", "wrong", HERE)
+        assert not accounts.admits(HERE)
+        assert await accounts.authenticate("ussdc", "secret", HERE) == constants.ESME_RBINDFAIL
+        clock.seconds += BAN_SECONDS * times - 1
+        assert not accounts.admits(HERE)
+        clock.seconds += 1.5
+    assert await accounts.authenticate("ussdc", "secret", HERE) is LINKS["kcell-ussdc"]
+
+
+async def test_failures_far_apart_do_not_ban(accounts: Accounts, clock: Clock) -> None:
+    for _ in range(3 * FAILURES_MAX):
+        await accounts.authenticate("ussdc", "wrong", HERE)
+        clock.seconds += 20
+    assert accounts.admits(HERE)
+
+
+async def test_passwords_are_evaluated_at_most_twice_a_second(accounts: Accounts, clock: Clock) -> None:
+    before = clock.seconds
+    for _ in range(4):
+        await accounts.authenticate("ussdc", "secret", HERE)
+    assert clock.seconds - before >= 1.5
+
+
+async def test_a_password_that_is_too_long_is_refused_not_cut(accounts: Accounts) -> None:
+    assert await accounts.authenticate("ussdc", "secret" + "\0" * 100, HERE) == constants.ESME_RBINDFAIL
+    with pytest.raises(ValueError, match="octets"):
+        hash_password("x" * (PASSWORD_OCTETS_MAX + 1))

@@ -1,0 +1,109 @@
+"""The services in force: found by network and code, checked together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from strict_yaml import StrictYamlError
+from ussd_engine import talk
+from ussd_engine.catalog import Catalog, read_catalog
+
+ROOT = Path(__file__).resolve().parents[3]
+NETWORKS = ("kcell", "beeline-kz", "megacom", "beeline-kg", "o")
+SERVICE = """menu: 1
+service: {name}
+languages: {{ru: Русский}}
+dial: [{codes}]
+open_to: {{networks: [{networks}]}}
+start: root
+screens:
+  root: {{end: {{ru: Я {name}}}}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "engine.yaml").write_bytes((ROOT / "menus" / "engine.yaml").read_bytes())
+    return tmp_path
+
+
+def add(folder: Path, name: str, codes: str, networks: str) -> None:
+    (folder / f"{name}.yaml").write_text(SERVICE.format(name=name, codes=codes, networks=networks))
+
+
+def found(catalog: Catalog, network: str, *parts: str) -> str | None:
+    service = catalog.find(network, parts)
+    return None if service is None else f"{service.service.id} {'*'.join(service.rest)}".strip()
+
+
+def test_the_longest_declared_code_wins(folder: Path) -> None:
+    add(folder, "short", '"*111#"', "kcell")
+    add(folder, "long", '"*111*5#"', "kcell")
+    catalog = read_catalog(folder, NETWORKS)
+    assert found(catalog, "kcell", "111") == "short"
+    assert found(catalog, "kcell", "111", "5", "2") == "long 2"
+    assert found(catalog, "kcell", "111", "3") == "short 3"
+    assert found(catalog, "kcell", "1113") is None
+
+
+def test_one_code_is_two_services_on_two_networks(folder: Path) -> None:
+    add(folder, "one", '"*111#"', "kcell")
+    add(folder, "two", '"*111#"', "megacom")
+    catalog = read_catalog(folder, NETWORKS)
+    assert found(catalog, "kcell", "111") == "one"
+    assert found(catalog, "megacom", "111") == "two"
+    assert found(catalog, "o", "111") is None
+
+
+def test_one_code_of_two_services_on_one_network_is_refused(folder: Path) -> None:
+    add(folder, "one", '"*111#"', "kcell, o")
+    add(folder, "two", '"*111#"', "o")
+    with pytest.raises(StrictYamlError, match=r"\*111# also belongs to service 'one'"):
+        read_catalog(folder, NETWORKS)
+
+
+def test_a_network_that_is_not_configured_is_refused(folder: Path) -> None:
+    add(folder, "one", '"*111#"', "kcel")
+    with pytest.raises(StrictYamlError, match="there is no network 'kcel'"):
+        read_catalog(folder, NETWORKS)
+
+
+def test_the_engine_must_have_its_own_words(tmp_path: Path) -> None:
+    with pytest.raises(StrictYamlError, match="no service 'engine'"):
+        read_catalog(tmp_path, NETWORKS)
+
+
+def test_mistakes_of_all_files_come_together(folder: Path) -> None:
+    (folder / "a.yaml").write_text("menu: 1")
+    (folder / "b.yaml").write_text("menu: [")
+    with pytest.raises(StrictYamlError) as caught:
+        read_catalog(folder, NETWORKS)
+    assert {Path(mistake.place.file).name for mistake in caught.value.mistakes} == {"a.yaml", "b.yaml"}
+
+
+OURS = read_catalog(ROOT / "menus", NETWORKS)
+
+
+@pytest.mark.parametrize("each", talk.talks_of(OURS), ids=lambda each: f"{each.service}: {each.name}")
+def test_the_talks_beside_our_menus(each: talk.Talk) -> None:
+    assert talk.play(OURS, each) == []
+
+
+def test_every_language_of_every_service_of_ours_is_talked_in() -> None:
+    for service in OURS.services.values():
+        if service.dial:
+            spoken = {str(each.node.items["language"].value) for each in talk.talks_of(OURS)
+                      if each.service == service.id and "language" in each.node.items}  # fmt: skip
+            assert spoken | {next(iter(service.languages))} == set(service.languages)
+
+
+def test_a_talk_that_goes_another_way_fails_with_its_place(folder: Path) -> None:
+    add(folder, "one", '"*111#"', "kcell")
+    with (folder / "one.yaml").open("a") as file:
+        file.write("tests:\n  - name: x\n    calls: {balances.get: unknown}\n")
+        file.write('    talk: [{dial: "*111#", screen: Нет}]\n')
+    catalog = read_catalog(folder, NETWORKS)
+    told = [str(failure.mistake.what) for failure in talk.play_all(catalog)]
+    assert told == ["the screen is 'Я one'", "the dialogue ends here", "'balances.get' was never called"]
