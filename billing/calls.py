@@ -18,17 +18,23 @@ _CALLS = uuid.UUID("5d3fe3a6-2c52-5f0a-9d0b-6e6f1f7c9a41")
 
 
 class Call(NamedTuple):
-    """An operation asked for: `id` is a UUID in text, `msisdn` the subscriber it is about, `language` of the answer."""
+    """An operation asked for: `id` is a UUID in text, `msisdn` the subscriber it is about, `language` of the answer.
+
+    `by_sms`: the answer is wanted by SMS. A change that has a notice for its answer (`Operation.answer_notice`) writes
+    it when it is done; a refusal, and what a reading operation tells, is for the caller to send.
+    """
 
     id: str
     operation: str
     msisdn: str
     language: str
     arguments: Mapping[str, Value]
+    by_sms: bool = False
 
     def __repr__(self) -> str:
         """Names arguments without their values, which may be secret, and only the end of the number."""
-        return f"Call({self.operation} {self.id} …{self.msisdn[-4:]} {self.language} {sorted(self.arguments)})"
+        by_sms = " by SMS" if self.by_sms else ""
+        return f"Call({self.operation} {self.id} …{self.msisdn[-4:]} {self.language} {sorted(self.arguments)}{by_sms})"
 
 
 class Done(NamedTuple):

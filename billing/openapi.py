@@ -131,6 +131,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "x-changes": operation.changes,
         "x-status-operation": operation.status,
         "x-seconds-max": operation.seconds_max,
+        **({"x-answer-notice": operation.answer_notice} if operation.answer_notice else {}),
         "x-refusals": dict(operation.refusals),
         "requestBody": {"required": True, "content": {JSON_TYPE: {"schema": _request(operation)}}},
         "responses": {
@@ -147,7 +148,13 @@ def _request(operation: Operation) -> dict[str, Any]:
         "language": {"enum": list(LANGUAGES), "description": "the language of texts in the answer"},
         "arguments": _object(operation.arguments, closed=True),
     }
-    return {"type": "object", "required": list(properties), "additionalProperties": False, "properties": properties}
+    required = list(properties)
+    properties["by_sms"] = {
+        "type": "boolean",
+        "default": False,
+        "description": "the answer is wanted by SMS: a change that is done writes the notice in x-answer-notice",
+    }
+    return {"type": "object", "required": required, "additionalProperties": False, "properties": properties}
 
 
 def _answer(operation: Operation) -> dict[str, Any]:

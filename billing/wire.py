@@ -1,8 +1,8 @@
 """The octets of a call and of its answer, for both sides: JSON to values, and an HTTP answer to an outcome.
 
 Rules of this file (pure):
-- A call is `POST /v1/operations/{name}` with `{"id", "msisdn", "language", "arguments"}`. The id stands in the body so
-  that it is signed.
+- A call is `POST /v1/operations/{name}` with `{"id", "msisdn", "language", "arguments"}`, and `"by_sms": true` when the
+  answer is wanted by SMS. The id stands in the body so that it is signed.
 - 200 carries `{"done": {…}}` or `{"refused": {"code": …, "details": {…}}}`. Everything else is a problem (RFC 9457).
 - Only an answer that is sure becomes `Done`, `Refused` or `NotMade`; all else is `Unknown`.
 """
@@ -38,6 +38,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     msisdn: str
     language: str
     arguments: dict[str, Any]
+    by_sms: bool = False
 
 
 class InvalidParam(msgspec.Struct, frozen=True):
@@ -75,9 +76,8 @@ _problems = msgspec.json.Decoder(Problem)
 
 def request_octets(call: Call) -> bytes:
     """The body of a call."""
-    return _encoder.encode(
-        {"id": call.id, "msisdn": call.msisdn, "language": call.language, "arguments": call.arguments}
-    )
+    body = {"id": call.id, "msisdn": call.msisdn, "language": call.language, "arguments": call.arguments}
+    return _encoder.encode({**body, "by_sms": True} if call.by_sms else body)
 
 
 def read_request(octets: bytes) -> Request:

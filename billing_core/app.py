@@ -27,8 +27,10 @@ from billing.calls import Call, Done, Refused
 from billing.contract import LANGUAGES, OPERATIONS, Choice, Fault, Msisdn, check_values
 from billing.signing import SCHEME, SigningError, verify
 from billing_core.database import UNAVAILABLE, Pool
-from billing_core.idempotency import OtherArguments, OutcomeUnknown, perform_once
-from billing_core.operations import PERFORMING
+from billing_core.idempotency import OtherArguments, OutcomeUnknown, Outdated, perform_once, perform_prepared
+from billing_core.measures import Measures
+from billing_core.operations import Operations
+from billing_core.passwords import Busy
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -60,43 +62,21 @@ class _Answer(NamedTuple):
     octets: bytes
 
 
-class _Measures:
-    """What is counted, with its labels bound beforehand: a labelled look-up would cost more than the counting."""
-
-    def __init__(self, registry: prometheus_client.CollectorRegistry) -> None:
-        calls = prometheus_client.Counter(
-            "billing_core_calls", "calls answered", ["operation", "outcome"], registry=registry
-        )
-        seconds = prometheus_client.Histogram(
-            "billing_core_call_seconds",
-            "from the request's last octet to its answer",
-            ["operation"],
-            buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
-            registry=registry,
-        )
-        self.problems = prometheus_client.Counter(
-            "billing_core_problems", "requests that were not served", ["status"], registry=registry
-        )
-        self.done = {name: calls.labels(name, "done") for name in OPERATIONS}
-        self.refused = {name: calls.labels(name, "refused") for name in OPERATIONS}
-        self.seconds = {name: seconds.labels(name) for name in OPERATIONS}
-
-
 def make_app(
     pool: Pool,
     client_keys: Mapping[str, bytes],
+    operations: Operations,
+    measures: Measures,
     *,
     clock_skew_seconds_max: float = 60,
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
     """The ASGI application over an open pool of a migrated database. `client_keys`: who may call, and their HMAC keys;
     `clock`: Unix time, for signatures alone."""
-    registry = prometheus_client.CollectorRegistry()
-    prometheus_client.ProcessCollector(registry=registry)
     app = FastAPI(title="Billing core", openapi_url=None)
-    operations = _Operations(pool, client_keys, clock_skew_seconds_max, clock, _Measures(registry))
-    app.add_middleware(_BranchOff, operations=operations)
-    _add_pages(app, pool, registry)
+    served = _Operations(pool, client_keys, operations, measures, clock_skew_seconds_max, clock)
+    app.add_middleware(_BranchOff, operations=served)
+    _add_pages(app, pool, measures.registry)
     return app
 
 
@@ -159,12 +139,14 @@ class _Operations:
         self,
         pool: Pool,
         client_keys: Mapping[str, bytes],
+        operations: Operations,
+        measures: Measures,
         clock_skew_seconds_max: float,
         clock: Callable[[], float],
-        measures: _Measures,
     ) -> None:
         self._pool = pool
         self._client_keys = dict(client_keys)
+        self._operations = operations
         self._clock_skew_seconds_max = clock_skew_seconds_max
         self._clock = clock
         self._measures = measures
@@ -212,13 +194,18 @@ class _Operations:
         return _Answer(200, wire.refused_octets(outcome.code, outcome.details))
 
     async def _perform(self, call: Call) -> Done | Refused:
-        operation = OPERATIONS[call.operation]
-        performing = PERFORMING[call.operation]
+        name = call.operation
+        reading, changes, prepared = self._operations
         try:
-            async with asyncio.timeout(operation.seconds_max * DEADLINE_SHARE), self._pool.acquire() as connection:
-                if operation.changes:
-                    return await perform_once(connection, call, performing)
-                return await performing(connection, call)
+            async with asyncio.timeout(OPERATIONS[name].seconds_max * DEADLINE_SHARE):
+                if name in prepared:
+                    return await perform_prepared(self._pool, call, prepared[name])
+                async with self._pool.acquire() as connection:
+                    if name in changes:
+                        return await perform_once(connection, call, changes[name])
+                    return await reading[name](connection, call)
+        except (Busy, Outdated) as error:
+            raise _TurnedAway(429, "Too much at once", str(error)) from None
         except OtherArguments as error:
             raise _TurnedAway(409, "The id was used for another call", str(error)) from None
         except OutcomeUnknown as error:
@@ -271,7 +258,7 @@ def _read_call(name: str, body: bytes) -> Call:
         faults.append(Fault("language", wrong))
     if faults:
         raise _TurnedAway(422, "A field does not fit", "", tuple(faults))
-    return Call(str(request.id), name, request.msisdn, request.language, request.arguments)
+    return Call(str(request.id), name, request.msisdn, request.language, request.arguments, request.by_sms)
 
 
 def _fault_of(words: str) -> Fault:

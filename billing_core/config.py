@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from billing.signing import key_from_file
 from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
@@ -20,6 +20,7 @@ from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
 SOCKET_PATH_OCTETS_MAX = 107
 """What fits into sockaddr_un with its closing zero; a longer path is cut without a word (unix(7))."""
 
+_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 PRIVATE_USER, PRIVATE_DATABASE, PRIVATE_PORT = "ussd", "billing", 5432
 
 
@@ -54,6 +55,28 @@ class _Unread:
 
 
 @dataclass(frozen=True)
+class CabinetRules:
+    """The section `cabinet:` inside it: passwords of the personal cabinet."""
+
+    temporary_hours: Annotated[int, Range(1, 168)] = 24
+    temporary_a_minute_max: Annotated[int, Range(1, 60)] = 1
+    temporary_an_hour_max: Annotated[int, Range(1, 1000)] = 3
+    temporary_a_day_max: Annotated[int, Range(1, 1000)] = 5
+    temporary_of_all_a_minute_max: Annotated[int, Range(1, 1_000_000)] = 300
+    sim_hours_min: Annotated[int, Range(0, 720)] = 72
+    wrong_in_a_row_max: Annotated[int, Range(1, 10)] = 3
+    wrong_in_all_max: Annotated[int, Range(1, 99)] = 9
+    lock_minutes: Annotated[int, Range(1, 1440)] = 30
+
+
+@dataclass(frozen=True)
+class InboxRules:
+    """The section `inbox:` inside it: SMS that come in."""
+
+    messages_an_hour_max: Annotated[int, Range(1, 10_000)] = 20
+
+
+@dataclass(frozen=True)
 class CoreSection:
     """The section `billing_core:`; each line of it is explained in `config.yaml`."""
 
@@ -64,6 +87,13 @@ class CoreSection:
     clients: dict[str, str] | None = None
     clock_skew_seconds_max: Annotated[int, Range(1, 600)] = 60
     pepper_file: str = ".data/keys/pepper"
+    notice_key_file: str = ".data/keys/notices"
+    engine_url: str = "http://127.0.0.1:8080"
+    relay_client: str = "billing-core"
+    relay_key_file: str = ".data/keys/billing-core"
+    relay_notices_max: Annotated[int, Range(1, 1000)] = 16
+    cabinet: CabinetRules = field(default_factory=CabinetRules)
+    inbox: InboxRules = field(default_factory=InboxRules)
 
 
 @dataclass(frozen=True)
@@ -105,7 +135,19 @@ class Config:
     def masking_key(self) -> bytes:
         """The key under which numbers in logs are hashed: made from the pepper, and of no use to find it. Raises
         ConfigError as `client_keys` does."""
-        return hmac.digest(_key(self.folder / self.core.pepper_file), b"billing core: numbers in logs", hashlib.sha256)
+        return hmac.digest(self.pepper(), b"billing core: numbers in logs", hashlib.sha256)
+
+    def pepper(self) -> bytes:
+        """What hashes of passwords need beside what lies in the database. Raises ConfigError as `client_keys` does."""
+        return _key(self.folder / self.core.pepper_file)
+
+    def notice_key(self) -> bytes:
+        """The key under which secret arguments of notices lie in the database. Raises ConfigError likewise."""
+        return _key(self.folder / self.core.notice_key_file)
+
+    def relay_key(self) -> bytes:
+        """The key under which notices to the engine are signed. Raises ConfigError likewise."""
+        return _key(self.folder / self.core.relay_key_file)
 
 
 def read_config(path: Path) -> Config:
@@ -140,6 +182,12 @@ def _beyond_types(file: _File, node: Node) -> list[Mistake]:
         mistakes.append(
             Mistake(core.items["database_url"].place, "not an address of PostgreSQL", "Write postgresql://…")
         )
+    engine = urlsplit(file.billing_core.engine_url)
+    place = core.items.get("engine_url", core).place
+    if engine.scheme not in ("http", "https") or not engine.hostname:
+        mistakes.append(Mistake(place, "not an address of an engine", "Write it as http://127.0.0.1:8080."))
+    elif file.production and engine.scheme == "http" and engine.hostname not in _THIS_MACHINE:
+        mistakes.append(Mistake(place, "passwords would travel in clear", "Write https://…"))
     return mistakes
 
 

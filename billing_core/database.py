@@ -9,18 +9,13 @@ Rules of this file:
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from billing.calls import Call, Done, Refused
-
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
-Performing: TypeAlias = "Callable[[Connection, Call], Awaitable[Done | Refused]]"
-"""How an operation is done: a domain's function of a connection and the call."""
 
 CONNECT_SECONDS_MAX = 5.0
 STATEMENT_SECONDS_MAX = 2.0
@@ -29,6 +24,7 @@ UNAVAILABLE = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,  # the connection is closed, or closing
+    asyncpg.InternalClientError,  # so asyncpg calls a connection that was cut while it lay idle
     asyncpg.PostgresConnectionError,  # class 08
     asyncpg.InvalidAuthorizationSpecificationError,  # class 28
     asyncpg.InvalidCatalogNameError,  # class 3D: no such database

@@ -4,9 +4,11 @@ Rules of this file:
 - The id is claimed and the answer stored in the transaction of the change. A second arrival of the id waits for the
   first one's commit, and gets its answer.
 - A refusal is stored as well, and stays: a late retry must not do what the subscriber was told was not done. What a
-  refused change has written is rolled back.
+  refused change has written is rolled back, unless it says that its traces must stay (`Counted`).
 - The same id with another operation, number or arguments is a mistake of the caller (`OtherArguments`).
 - Secrets are no part of the fingerprint: nothing from which a PIN could be tried out is ever kept.
+- Work that takes long, such as hashing, is done before the transaction, without a connection (`perform_prepared`). What
+  was found then is looked at again inside; when it has changed, everything is done anew (`Outdated`).
 """
 
 from __future__ import annotations
@@ -15,16 +17,18 @@ import asyncio
 import contextlib
 import hashlib
 import uuid
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeAlias
 
 import asyncpg
 import msgspec
 
 from billing.calls import Call, Done, Refused
 from billing.contract import OPERATIONS, Secret
-from billing_core.database import UNAVAILABLE, Connection, Performing
+from billing_core.database import UNAVAILABLE, Connection, Pool
 
 TRIES_MAX = 3
-"""How often a transaction is made when PostgreSQL ends it in favour of another one."""
+"""How often a transaction is made when PostgreSQL ends it in favour of another one, or what it needs has changed."""
 
 _CLAIM = """
 INSERT INTO calls (call_id, operation, msisdn, fingerprint) VALUES ($1, $2, $3, $4)
@@ -50,6 +54,22 @@ class OutcomeUnknown(Exception):
     call was still being worked on when the time was up."""
 
 
+class Outdated(Exception):
+    """What was prepared before the transaction fits no more. Nothing was done."""
+
+
+class Counted(NamedTuple):
+    """A refusal whose traces stay: a wrong password that was counted."""
+
+    refused: Refused
+
+
+Change: TypeAlias = "Callable[[Connection, Call], Awaitable[Done | Refused | Counted]]"
+"""How a change is done, inside the transaction that claims its id."""
+Preparing: TypeAlias = "Callable[[Pool, Call], Awaitable[Change]]"
+"""Does the long work, holding no connection at its end, and gives the change that needs it."""
+
+
 def fingerprint(call: Call) -> bytes:
     """32 octets that are equal for equal operation, number and arguments; secrets are left out."""
     fields = OPERATIONS[call.operation].arguments
@@ -57,7 +77,20 @@ def fingerprint(call: Call) -> bytes:
     return hashlib.sha256(_encoder.encode([call.operation, call.msisdn, open_arguments])).digest()
 
 
-async def perform_once(connection: Connection, call: Call, change: Performing) -> Done | Refused:
+async def perform_prepared(pool: Pool, call: Call, preparing: Preparing) -> Done | Refused:
+    """`perform_once` of a change that must be prepared first. Raises as that does, and Outdated."""
+    for tries_left in reversed(range(TRIES_MAX)):
+        change = await preparing(pool, call)
+        try:
+            async with pool.acquire() as connection:
+                return await perform_once(connection, call, change)
+        except Outdated:
+            if not tries_left:
+                raise
+    raise AssertionError("there is a last try")
+
+
+async def perform_once(connection: Connection, call: Call, change: Change) -> Done | Refused:
     """Does the change, or returns the answer that it got when it was done before.
 
     Raises OtherArguments and OutcomeUnknown; after any other exception surely nothing was done.
@@ -70,7 +103,7 @@ async def perform_once(connection: Connection, call: Call, change: Performing) -
     return await _perform_in_transaction(connection, call, change)
 
 
-async def _perform_in_transaction(connection: Connection, call: Call, change: Performing) -> Done | Refused:
+async def _perform_in_transaction(connection: Connection, call: Call, change: Change) -> Done | Refused:
     transaction = connection.transaction()
     await transaction.start()
     try:
@@ -88,7 +121,7 @@ async def _perform_in_transaction(connection: Connection, call: Call, change: Pe
     return outcome
 
 
-async def _claim_and_perform(connection: Connection, call: Call, change: Performing) -> Done | Refused:
+async def _claim_and_perform(connection: Connection, call: Call, change: Change) -> Done | Refused:
     call_id, mark = uuid.UUID(call.id), fingerprint(call)
     try:
         claimed = await connection.fetchval(_CLAIM, call_id, call.operation, call.msisdn, mark)
@@ -99,14 +132,14 @@ async def _claim_and_perform(connection: Connection, call: Call, change: Perform
     savepoint = connection.transaction()
     await savepoint.start()
     outcome = await change(connection, call)
+    await (savepoint.rollback() if isinstance(outcome, Refused) else savepoint.commit())
     if isinstance(outcome, Done):
-        await savepoint.commit()
         await connection.execute(_STORE, call_id, "done", _encoder.encode(outcome.result).decode())
-    else:
-        await savepoint.rollback()
-        stored = _encoder.encode({"code": outcome.code, "details": outcome.details})
-        await connection.execute(_STORE, call_id, "refused", stored.decode())
-    return outcome
+        return outcome
+    refused = outcome.refused if isinstance(outcome, Counted) else outcome
+    stored = _encoder.encode({"code": refused.code, "details": refused.details})
+    await connection.execute(_STORE, call_id, "refused", stored.decode())
+    return refused
 
 
 async def _answer_of_before(connection: Connection, call_id: uuid.UUID, mark: bytes) -> Done | Refused:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from billing.calls import Call, Done, Refused
 from billing.contract import OPERATIONS, Value
 from billing_core.database import Connection
+from billing_core.notices import write_notice
 
 UNKNOWN_NUMBER = Refused("UNKNOWN_NUMBER", {})
 
@@ -53,4 +54,7 @@ async def set_language(connection: Connection, call: Call) -> Done | Refused:
     if language not in _LANGUAGES_OFFERED[row["country"]]:
         return Refused("LANGUAGE_NOT_OFFERED", {})
     await connection.execute(_SET_LANGUAGE, row["subscriber_id"], language)
+    if call.by_sms:
+        arguments = {"language": language}
+        await write_notice(connection, row["subscriber_id"], call.id, "subscribers.language_set", arguments)
     return Done({"language": language})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
@@ -15,7 +16,7 @@ from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 
-from smpp.errors import BindRefused
+from smpp.errors import BindRefused, WrongState
 from smpp.limits import Limits
 from smpp.link import Link, LinkOwner, Ticker
 from smpp.pdu import BindPdu
@@ -84,7 +85,7 @@ async def dial(
         raise ConnectionError(f"no connection to {host}:{port} in {connect_seconds_max:g} s") from None
     link.system_id = bind.system_id
     try:
-        if not link.when_bound.done():  # the peer may have closed already
+        with suppress(WrongState):  # it ended already, or spoke something else than SMPP: `lost` will say so
             link.send(bind)
         await link.when_bound
     except BaseException:  # also when the caller is cancelled: nobody else holds the link
@@ -104,7 +105,7 @@ async def _connected(
     """Tries each address of the host in turn. The loop resolves names, so that no thread of Twisted's is started."""
     try:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter: not even a name
         raise ConnectionError(f"cannot resolve {host}: {error}") from None
     failure = ""
     for family, _, _, _, address in found:

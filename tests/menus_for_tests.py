@@ -50,12 +50,17 @@ class Dialogue:
         self.ended = False
 
     def dial(self, *parts: str, **fields: Any) -> str:
+        return self._to_screen(walk.begin(self.menu, self._session(fields), parts, self.terms))
+
+    def sms(self, text: str, **fields: Any) -> str:
+        return self._to_screen(walk.take_sms(self.menu, self._session(fields), text, self.terms))
+
+    def _session(self, fields: dict[str, Any]) -> Session:
         fields = {"language": "en", "network": "kcell", **fields}
-        session = Session(
+        return Session(
             id="s1", msisdn="77010000007", link="l", reference="", brand="Kcell", status="active",
             service=self.menu.id, menu=self.menu.version, started_at=0.0, **fields,
         )  # fmt: skip
-        return self._to_screen(walk.begin(self.menu, session, parts, self.terms))
 
     def send(self, text: str) -> str:
         return self._to_screen(walk.answer(self.menu, self.sessions[-1], text, self.terms))

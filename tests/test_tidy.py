@@ -25,7 +25,21 @@ MAY_IMPORT = {
 OURS = set(MAY_IMPORT)
 WORLD = {"socket", "time", "random", "secrets", "os", "twisted", "redis", "aiohttp", "asyncpg", "uvloop", "requests"}
 PURE = {
-    "smpp": {"pdu", "codec", "constants", "errors", "states", "timers", "window", "connection", "text", "limits"},
+    "smpp": {
+        "backoff",
+        "segments",
+        "receipt",
+        "pdu",
+        "codec",
+        "constants",
+        "errors",
+        "states",
+        "timers",
+        "window",
+        "connection",
+        "text",
+        "limits",
+    },
     "sessions": {"session", "store"},
     "billing": {"contract", "calls", "breaker", "wire"},
     "ussd_engine": {

@@ -19,7 +19,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from smpp import constants
 
-from .config import Link
+from .config import AddressRange, Link, ServerLink
 
 FAILURES_MAX = 5
 FAILURES_WITHIN_SECONDS = 60.0
@@ -58,9 +58,11 @@ class Accounts:
     """The accounts of all links whose peers bind to us."""
 
     def __init__(self, links: Mapping[str, Link], now: Callable[[], float]) -> None:
-        """`now`: monotonic seconds."""
-        self._by_system_id = {link.config.system_id: link for link in links.values()}
-        self._allowed = [each.network for link in links.values() for each in link.config.allowed_from]
+        """`now`: monotonic seconds. Links that we bind to ourselves have no account here."""
+        self._by_system_id = {
+            link.config.system_id: link for link in links.values() if isinstance(link.config, ServerLink)
+        }
+        self._allowed = [each.network for link in self._by_system_id.values() for each in _allowed_from(link)]
         self._now = now
         self._guesses: dict[str, _Guesses] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="argon2")
@@ -112,7 +114,7 @@ class Accounts:
             # The first evaluations after a quiet time are not delayed; a stream of them is.
             self._next_evaluation = self._now() + 1 / EVALUATIONS_PER_SECOND
             link = self._by_system_id.get(system_id)
-            stored = link.config.password_hash if link else _NOBODY
+            stored = link.config.password_hash if link and isinstance(link.config, ServerLink) else _NOBODY
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._thread, _matches, stored, password)
 
@@ -139,7 +141,11 @@ def _matches(stored: str, password: str) -> bool:
 
 def _may_come_from(link: Link, peer_ip: str) -> bool:
     address = _address(peer_ip)
-    return address is not None and any(address in each.network for each in link.config.allowed_from)
+    return address is not None and any(address in each.network for each in _allowed_from(link))
+
+
+def _allowed_from(link: Link) -> tuple[AddressRange, ...]:
+    return link.config.allowed_from if isinstance(link.config, ServerLink) else ()
 
 
 def _address(peer_ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from . import msisdn
+from .menu import Pattern
 
 NO_SUCH_OPTION = {
     "kk": "Ондай тармақ жоқ",
@@ -38,6 +40,24 @@ def tidy(text: str) -> str:
         str(unicodedata.digit(sign)) if unicodedata.category(sign) == "Nd" else sign
         for sign in unicodedata.normalize("NFKC", text)
     )
+
+
+_LOOK_ALIKES = str.maketrans("АВЕКМНОРСТУХІЅЈ", "ABEKMHOPCTYXISJ")
+
+
+def folded(text: str) -> str:
+    """A word as SMS patterns compare it: capitals, without spaces around, Cyrillic look-alikes as Latin letters."""
+    return tidy(text).upper().translate(_LOOK_ALIKES)
+
+
+def matched(pattern: Pattern, words: Sequence[str]) -> str | None:
+    """What a pattern reads from the folded words of an SMS: its second word or ""; None when it does not match."""
+    if words[0] not in pattern.words or len(words) > (2 if pattern.save else 1):
+        return None
+    if not pattern.save:
+        return ""
+    second = words[1] if len(words) > 1 else None
+    return pattern.choices.get(second or "") if pattern.choices else second
 
 
 def read(kind: str, text: str, bounds: Bounds, country: str, currency: str) -> Any:

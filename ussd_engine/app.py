@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 import secrets
 import signal
 import time
 import uuid
+from contextlib import AsyncExitStack
 
 import structlog
+from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 from billing.http_client import HttpBilling
 from billing.signing import key_from_file
@@ -18,17 +21,23 @@ from sessions.redis_store import RedisStore
 from sessions.store import StoreAway
 from smpp.limits import Limits
 from smpp.listen import Listener, listen
+from smpp.pdu import BindPdu
 from smpp.reactor import reactor_on
+from smpp.upstream import BIND_OF_MODE, Upstream
 from strict_yaml import StrictYamlError
 
 from . import logs, talk
 from .accounts import Accounts
+from .announce import Announcer
+from .binds import Binds
 from .catalog import Catalog, read_catalog
-from .config import Settings
+from .config import ClientLink, Settings
 from .greeting import Greetings
 from .http import HttpSide
 from .metrics import Metrics
+from .outbox import Outbox
 from .reception import Reception
+from .sms_turn import SmsTurns
 from .turn import Ports, Turns
 
 DRAIN_SECONDS_MAX = 10.0
@@ -51,39 +60,54 @@ def load_catalog(settings: Settings) -> Catalog:
 async def serve(settings: Settings) -> None:
     """Runs the engine until SIGTERM or SIGINT. Raises StartError, StrictYamlError."""
     catalog = load_catalog(settings)
-    engine = settings.engine
-    logs.set_up(engine.log_level, Masker(_key(settings, engine.masking_key_file)))
+    logs.set_up(settings.engine.log_level, Masker(_key(settings, settings.engine.masking_key_file)))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    metrics = Metrics()
-    store = RedisStore(settings.redis_url)
-    billing = _billing(settings)
-    await billing.start()
-    accounts = Accounts(settings.links, loop.time)
-    reception = _reception(settings, catalog, store, billing, accounts, metrics)
-    http = HttpSide(metrics, {"sessions": lambda: _sessions_probe(store), "billing": lambda: billing.ready(1.0)})
-    sweeper = loop.create_task(reception.sweep())
-    listener: Listener | None = None
-    try:
-        listener = await _listen(settings, reception)
-        try:
-            await http.start(engine.http_listen)
-        except OSError as error:
-            raise StartError(f"engine.http_listen: cannot listen on {engine.http_listen}: {error.strerror}") from None
+    async with AsyncExitStack() as closing:
+        reception = await _open(settings, catalog, closing)
         _calm_garbage_collector()
-        structlog.get_logger().info("serving", smpp=str(engine.smpp_listen), http=str(engine.http_listen))
         await stop.wait()
         await reception.drain(DRAIN_SECONDS_MAX)
-    finally:
-        sweeper.cancel()
-        if listener is not None:
-            await listener.close()
-        await http.close()
-        await billing.close()
-        await store.close()
-        accounts.close()
+
+
+async def _open(settings: Settings, catalog: Catalog, closing: AsyncExitStack) -> Reception:
+    """Makes and opens all parts; `closing` closes them in the opposite order."""
+    engine, loop = settings.engine, asyncio.get_running_loop()
+    metrics = Metrics()
+    store = RedisStore(settings.redis_url)
+    closing.push_async_callback(store.close)
+    billing = _billing(settings)
+    await billing.start()
+    closing.push_async_callback(billing.close)
+    accounts = Accounts(settings.links, loop.time)
+    closing.callback(accounts.close)
+    binds = Binds()
+    outbox = Outbox(binds, engine.routes, metrics, loop.time)
+    ports = _ports(settings, catalog, store, billing, metrics)
+    reception = _reception(settings, ports, binds, outbox, accounts, metrics)
+    closing.callback(loop.create_task(reception.sweep()).cancel)
+    reactor = reactor_on(loop)
+    for upstream in _upstreams(reactor, settings, reception):
+        closing.push_async_callback(upstream.close)
+        upstream.start()
+    listener = await _listen(reactor, settings, reception)
+    closing.push_async_callback(listener.close)
+    http = HttpSide(
+        metrics,
+        {"sessions": lambda: _sessions_probe(store), "billing": lambda: billing.ready(1.0)},
+        Announcer(catalog, engine.networks, outbox, time.time),
+        {name: _key(settings, file) for name, file in engine.clients.items()},
+        engine.clock_skew_seconds_max,
+    )
+    closing.push_async_callback(http.close)
+    try:
+        await http.start(engine.http_listen)
+    except OSError as error:
+        raise StartError(f"engine.http_listen: cannot listen on {engine.http_listen}: {error.strerror}") from None
+    structlog.get_logger().info("serving", smpp=str(engine.smpp_listen), http=str(engine.http_listen))
+    return reception
 
 
 def _calm_garbage_collector() -> None:
@@ -93,13 +117,40 @@ def _calm_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-async def _listen(settings: Settings, reception: Reception) -> Listener:
+def _limits(settings: Settings) -> Limits:
+    return Limits(response_seconds_max=settings.engine.sms_response_seconds_max)
+
+
+async def _listen(reactor: AsyncioSelectorReactor, settings: Settings, reception: Reception) -> Listener:
     address = settings.engine.smpp_listen
-    reactor = reactor_on(asyncio.get_running_loop())
     try:
-        return await listen(reactor, address.host, address.port, reception, Limits())
+        return await listen(reactor, address.host, address.port, reception, _limits(settings))
     except OSError as error:
         raise StartError(f"engine.smpp_listen: cannot listen on {address}: {error}") from None
+
+
+def _upstreams(reactor: AsyncioSelectorReactor, settings: Settings, reception: Reception) -> list[Upstream]:
+    """One for each link that we bind to ourselves."""
+    return [
+        Upstream(
+            reactor, name, link.config.address.host, link.config.address.port, bind_pdu(settings, link.config),
+            reception, _limits(settings), binds=link.config.binds, random=random.random, clock=time.time,
+        )
+        for name, link in settings.links.items()
+        if isinstance(link.config, ClientLink)
+    ]  # fmt: skip
+
+
+def bind_pdu(settings: Settings, link: ClientLink) -> BindPdu:
+    """How we bind to this peer. Raises StartError when the password's file cannot be read."""
+    path = settings.path(link.password_file)
+    try:
+        password = path.read_text().rstrip("\r\n")
+    except OSError as error:
+        raise StartError(f"the password file {path} cannot be read: {error.strerror}") from None
+    return BIND_OF_MODE[link.bind](
+        system_id=link.system_id, password=password, system_type=link.system_type, interface_version=0x34
+    )
 
 
 def _billing(settings: Settings) -> HttpBilling:
@@ -114,14 +165,7 @@ def _billing(settings: Settings) -> HttpBilling:
     )
 
 
-def _reception(
-    settings: Settings,
-    catalog: Catalog,
-    store: RedisStore,
-    billing: HttpBilling,
-    accounts: Accounts,
-    metrics: Metrics,
-) -> Reception:
+def _ports(settings: Settings, catalog: Catalog, store: RedisStore, billing: HttpBilling, metrics: Metrics) -> Ports:
     engine = settings.engine
     now = asyncio.get_running_loop().time
     greetings = Greetings(
@@ -132,8 +176,24 @@ def _reception(
         engine.billing.hello_cache_seconds,
         engine.billing.hello_cache_numbers_max,
     )
-    ports = Ports(catalog, store, billing, greetings, metrics, now, time.time, new_id, engine.sessions.idle_seconds)
-    return Reception(Turns(ports), accounts, metrics, now, engine.turns_in_flight_max, secrets.token_hex(3))
+    return Ports(catalog, store, billing, greetings, metrics, now, time.time, new_id, engine.sessions.idle_seconds)
+
+
+def _reception(
+    settings: Settings, ports: Ports, binds: Binds, outbox: Outbox, accounts: Accounts, metrics: Metrics
+) -> Reception:
+    turns = Turns(ports)
+    return Reception(
+        turns,
+        SmsTurns(ports, turns),
+        outbox,
+        binds,
+        settings.links,
+        accounts,
+        metrics,
+        settings.engine.turns_in_flight_max,
+        secrets.token_hex(3),
+    )
 
 
 def new_id() -> str:

@@ -37,6 +37,23 @@ class Catalog(NamedTuple):
                     return Found(service, dialled[:length], dialled[length:])
         return None
 
+    def takes_sms(self, network: str, short_number: str) -> Service | None:
+        """The service that answers SMS to this number, on this network."""
+        return next(
+            (
+                service
+                for service in self.services.values()
+                if service.sms and short_number in service.sms.to and _is_open(service, network)
+            ),
+            None,
+        )
+
+    def tells_of(self, network: str, event: str) -> Service | None:
+        """The service that words this event of the core, on this network."""
+        return next(
+            (each for each in self.services.values() if event in each.notices and _is_open(each, network)), None
+        )
+
     def words(self, screen: str, language: str) -> str:
         """A screen of the engine's own: `unknown_code`, `try_again`, …"""
         engine = self.services[check.ENGINE]
@@ -101,11 +118,18 @@ def _by_code(services: Mapping[str, Service]) -> dict[Path, tuple[Service, ...]]
 
 
 def _collisions(services: Mapping[str, Service]) -> Iterable[Mistake]:
-    """Two services with one code on one network: which is meant could not be told."""
-    for code, claimants in _by_code(services).items():
+    """Two services with one code, short number or event on one network: which is meant could not be told."""
+    claims: dict[str, list[Service]] = {}
+    for service in services.values():
+        named = [f"*{'*'.join(code)}#" for code in service.dial]
+        named += [f"SMS to {number}" for number in (service.sms.to if service.sms else ())]
+        named += [f"the notice of {event}" for event in service.notices]
+        for name in named:
+            claims.setdefault(name, []).append(service)
+    for name, claimants in claims.items():
         for at, service in enumerate(claimants):
             for other in claimants[:at]:
                 mine, theirs = set(service.open_to.networks), set(other.open_to.networks)
                 if not mine or not theirs or mine & theirs:
-                    what = f"*{'*'.join(code)}# also belongs to service '{other.id}'"
-                    yield Mistake(service.open_to.place, what, "Change the code, or the networks under `open_to`.")
+                    what = f"{name} also belongs to service '{other.id}'"
+                    yield Mistake(service.open_to.place, what, "Change one, or the networks under `open_to`.")

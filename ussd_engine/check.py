@@ -10,9 +10,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from billing import contract
+from billing.notices import EVENTS
 from strict_yaml import Mistake, Place, did_you_mean
 
 from .menu import (
+    BY_NOTICE,
     Again,
     AskScreen,
     Do,
@@ -49,7 +51,7 @@ _TYPED: Mapping[str, Shape] = {
     "money": contract.Money(),
     "msisdn": contract.Msisdn(),
 }
-_TARGETS = ("back", "home")
+_TARGETS = ("back", "home", BY_NOTICE)
 
 
 class _Use(NamedTuple):
@@ -63,6 +65,9 @@ def check(service: Service) -> list[Mistake]:
     """Every mistake in how the service hangs together, in no order."""
     mistakes: list[Mistake] = []
     mistakes += _targets(service)
+    mistakes += _notice_names(service)
+    if service.sms:
+        mistakes += _sms(service)
     mistakes += _unreached(service)
     shapes = shapes_of(service)
     for screen in service.screens.values():
@@ -78,7 +83,9 @@ def check(service: Service) -> list[Mistake]:
 
 
 def _targets(service: Service) -> Iterator[Mistake]:
-    goals = [Lead(service.start, service.place)]
+    goals = [Lead(service.start, service.place)] if service.start else []
+    if service.sms:
+        goals += [Lead(service.sms.otherwise, service.sms.place), *(each.lead for each in service.sms.patterns)]
     if service.open_to.otherwise:
         goals.append(Lead(service.open_to.otherwise, service.open_to.place))
     for screen in service.screens.values():
@@ -91,6 +98,8 @@ def _targets(service: Service) -> Iterator[Mistake]:
 def _unreached(service: Service) -> Iterator[Mistake]:
     reached: set[str] = set()
     ahead = [service.start, service.open_to.otherwise, *(ENGINE_SCREENS if service.id == ENGINE else ())]
+    if service.sms:
+        ahead += [service.sms.otherwise, *(each.lead.go for each in service.sms.patterns)]
     while ahead:
         name = ahead.pop()
         screen = service.screens.get(name)
@@ -100,6 +109,28 @@ def _unreached(service: Service) -> Iterator[Mistake]:
         ahead += [lead.go for lead in leads_of(screen) if isinstance(lead, Lead)]
     for name in service.screens.keys() - reached:
         yield Mistake(service.screens[name].place, f"nothing leads to screen '{name}'", "Lead to it, or remove it.")
+
+
+def _sms(service: Service) -> Iterator[Mistake]:
+    """An SMS is one question and one answer: no screen of its service can wait, and only there a notice can answer."""
+    for screen in service.screens.values():
+        if not isinstance(screen, EndScreen | RouteScreen):
+            cure = "An SMS gets one answer: write an `end` or a `route`."
+            yield Mistake(screen.place, f"screen '{screen.id}' waits for an answer", cure)
+
+
+def _notice_names(service: Service) -> Iterator[Mistake]:
+    for event, words in service.notices.items():
+        arguments: Mapping[str, Shape] = {name: _shape(field) for name, field in EVENTS[event].arguments.items()}
+        fills = [part for template in words.by_language.values() for part in template if isinstance(part, Fill)]
+        for fill in fills:
+            wrong = _find(fill.path, arguments)
+            if isinstance(wrong, str):
+                yield Mistake(words.place, wrong, did_you_mean(fill.path[0], arguments))
+    for screen in service.screens.values():
+        for lead in leads_of(screen):
+            if isinstance(lead, Lead) and lead.go == BY_NOTICE and not service.sms:
+                yield Mistake(lead.place, "a notice can answer an SMS only", "Lead to a screen.")
 
 
 def _exits(screen: Screen) -> Iterator[Mistake]:
@@ -140,6 +171,9 @@ def shapes_of(service: Service) -> dict[str, Shape]:
     for screen in service.screens.values():
         if isinstance(screen, ListScreen) and screen.save:
             shapes[screen.save] = _item_shape(screen, shapes)
+    for pattern in service.sms.patterns if service.sms else ():
+        if pattern.save:
+            shapes[pattern.save] = _TYPED["text"]
     return shapes
 
 

@@ -1,4 +1,4 @@
-"""The command line of the engine: `ussd-engine serve | dial | check | hash-password`."""
+"""The command line of the engine: `ussd-engine serve | dial | sms | probe | check | hash-password`."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from pathlib import Path
 import uvloop
 
 from smpp.errors import BindRefused
-from strict_yaml import StrictYamlError
+from strict_yaml import StrictYamlError, did_you_mean
 
-from . import accounts, app, catalog, phone, talk
-from .config import Address, Settings, read_settings
+from . import accounts, app, catalog, phone, probe, talk
+from .config import Address, ClientLink, ServerLink, Settings, read_settings
 from .dialect import Dialect
 
 _EXAMPLES = """examples:
   ussd-engine dial '*111*3#' --from 77010000007           one screen, as a phone shows it
   ussd-engine dial '*111#'                                interactive: type answers, an empty line hangs up
   ussd-engine dial '*111#' --send 9 --send 2 --json       a fixed talk, for scripts
+  ussd-engine sms 111 BAL --from 77010000007              an SMS in, and its answer
   ussd-engine check                                       every mistake in menus/, with its place and cure
   ussd-engine serve --config config.yaml                  what `make run` starts"""
 
@@ -71,10 +72,47 @@ def _parser() -> argparse.ArgumentParser:
     check.set_defaults(run=_check)
 
     _dial_parser(commands, config)
+    _sms_parser(commands, config)
+
+    probing = commands.add_parser(
+        "probe",
+        parents=[config],
+        help="is a link usable? exit codes as monitoring plugins have them",
+        description="Binds to a peer for a moment, or asks the running engine about a peer that binds to it. "
+        "Prints one line; exit code 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.",
+    )
+    probing.add_argument("link", help="the link's name in config.yaml")
+    probing.add_argument("--seconds", type=float, default=10.0, help="how long the peer may take (default: 10)")
+    probing.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    probing.set_defaults(run=_probe)
 
     hashing = commands.add_parser("hash-password", help="print the hash of a password for config.yaml")
     hashing.set_defaults(run=_hash_password)
     return parser
+
+
+def _sms_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], config: argparse.ArgumentParser) -> None:
+    sms = commands.add_parser(
+        "sms",
+        parents=[config],
+        help="send an SMS to a short number as a handset would, and show the answer",
+        description="Binds as an SMSC, sends an SMS in, and shows what comes back. Exit code 0 only if an answer came.",
+    )
+    sms.add_argument("number", help="the short number: 111")
+    sms.add_argument("text", help="the SMS, in quotes")
+    _handset_options(sms, 5.0)
+    sms.set_defaults(run=_sms)
+
+
+def _handset_options(parser: argparse.ArgumentParser, sms_seconds: float) -> None:
+    parser.add_argument("--from", dest="msisdn", default="77010000007", help="the handset's number, E.164 digits")
+    parser.add_argument("--json", action="store_true", help="the whole talk as one JSON object")
+    parser.add_argument("--smpp", metavar="HOST:PORT", help="where to bind (default: engine.smpp_listen)")
+    parser.add_argument("--system-id", help="account (default: the demo account)")
+    parser.add_argument("--password", default=DEMO_PASSWORD, help="its password (default: the demo account's)")
+    parser.add_argument(
+        "--sms-seconds", type=float, default=sms_seconds, help=f"how long to wait for SMS (default: {sms_seconds:g})"
+    )
 
 
 def _dial_parser(
@@ -89,12 +127,8 @@ def _dial_parser(
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     dial.add_argument("code", help="what to dial, in quotes: '*111*3#'")
-    dial.add_argument("--from", dest="msisdn", default="77010000007", help="the handset's number, E.164 digits")
     dial.add_argument("--send", action="append", default=None, metavar="TEXT", help="an answer; may be repeated")
-    dial.add_argument("--json", action="store_true", help="the whole talk as one JSON object")
-    dial.add_argument("--smpp", metavar="HOST:PORT", help="where to bind (default: engine.smpp_listen)")
-    dial.add_argument("--system-id", help="account (default: the demo account)")
-    dial.add_argument("--password", default=DEMO_PASSWORD, help="its password (default: the demo account's)")
+    _handset_options(dial, 1.5)
     dial.set_defaults(run=_dial)
 
 
@@ -127,6 +161,28 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if mistakes else 0
 
 
+def _probe(arguments: argparse.Namespace) -> int:
+    try:
+        settings = read_settings(arguments.config)
+    except (StrictYamlError, OSError) as error:
+        print(f"{probe.WORDS[probe.UNKNOWN]} - {error}".splitlines()[0])
+        return probe.UNKNOWN
+    link = settings.links.get(arguments.link)
+    if link is None:
+        print(
+            f"{probe.WORDS[probe.UNKNOWN]} - no link '{arguments.link}'. {did_you_mean(arguments.link, settings.links)}"
+        )
+        return probe.UNKNOWN
+    if isinstance(link.config, ClientLink):
+        found = uvloop.run(
+            probe.probe_client(link, link.config, app.bind_pdu(settings, link.config), arguments.seconds)
+        )
+    else:
+        found = uvloop.run(probe.probe_server(link, settings.engine.http_listen, arguments.seconds))
+    print(json.dumps({**found._asdict(), "state": probe.WORDS[found.state]}) if arguments.json else found)
+    return found.state
+
+
 def _hash_password(_arguments: argparse.Namespace) -> int:
     try:
         print(accounts.hash_password(getpass.getpass("password: ")))
@@ -140,28 +196,54 @@ def _hash_password(_arguments: argparse.Namespace) -> int:
 
 
 def _dial(arguments: argparse.Namespace) -> int:
-    settings = read_settings(arguments.config)
-    if not arguments.msisdn.isdigit():
-        print("ussd-engine: --from takes E.164 digits, as 77010000007", file=sys.stderr)
-        return 2
-    account, dialect = _account(arguments, settings)
     quiet = arguments.json
+    account, dialect = _account(arguments, read_settings(arguments.config))
     answer = _fixed(arguments.send) if arguments.send is not None or quiet else _typed()
-    shown: Callable[[phone.Screen], None] = (lambda _screen: None) if quiet else _print_screen
-    conversation = uvloop.run(phone.converse(account, dialect, arguments.msisdn, arguments.code, answer, shown))
+    conversation = uvloop.run(
+        phone.converse(account, dialect, arguments.msisdn, arguments.code, answer, _shown(quiet), arguments.sms_seconds)
+    )
+    return _told(conversation, quiet, len(arguments.send or ()))
+
+
+def _sms(arguments: argparse.Namespace) -> int:
+    account, dialect = _account(arguments, read_settings(arguments.config))
+    conversation = uvloop.run(
+        phone.send_sms(
+            account, dialect, arguments.msisdn, arguments.number, arguments.text, _shown(arguments.json),
+            arguments.sms_seconds,
+        )
+    )  # fmt: skip
+    return _told(conversation, arguments.json, 1)
+
+
+def _shown(quiet: bool) -> Callable[[phone.Screen | phone.ShortMessage], None]:
+    def show(came: phone.Screen | phone.ShortMessage) -> None:
+        if quiet:
+            return
+        if isinstance(came, phone.ShortMessage):
+            print(f"  SMS from {came.sender}: {came.text}", flush=True)
+        else:
+            _print_screen(came)
+
+    return show
+
+
+def _told(conversation: phone.Conversation, quiet: bool, sends: int) -> int:
     if quiet:
         print(json.dumps(_as_json(conversation), ensure_ascii=False))
     else:
-        _print_end(conversation, len(arguments.send or ()))
+        _print_end(conversation, sends)
     return 0 if conversation.ended_properly else 1
 
 
 def _account(arguments: argparse.Namespace, settings: Settings) -> tuple[phone.Account, Dialect]:
+    if not arguments.msisdn.isdigit():
+        raise app.StartError("--from takes E.164 digits, as 77010000007")
     links = settings.links.values()
     if arguments.system_id:
         link = next((each for each in links if each.config.system_id == arguments.system_id), None)
     else:
-        link = next((each for each in links if each.config.demo), None)
+        link = next((each for each in links if isinstance(each.config, ServerLink) and each.config.demo), None)
     if link is None:
         raise app.StartError("no such account in config.yaml: name one with --system-id and --password")
     address = settings.engine.smpp_listen
@@ -229,4 +311,5 @@ def _print_end(conversation: phone.Conversation, sends: int) -> None:
 
 def _as_json(conversation: phone.Conversation) -> dict[str, object]:
     screens = [screen._asdict() for screen in conversation.screens]
-    return {**dataclasses.asdict(conversation), "screens": screens, "ok": conversation.ended_properly}
+    sms = [message._asdict() for message in conversation.sms]
+    return {**dataclasses.asdict(conversation), "screens": screens, "sms": sms, "ok": conversation.ended_properly}

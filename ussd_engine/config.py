@@ -7,12 +7,14 @@ with one another is checked in `_consistent`; nothing is checked later than at s
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from smpp.states import Role
 from strict_yaml import Mistake, Node, Place, Range, StrictYamlError, did_you_mean, into, read_file
 
 from . import msisdn
@@ -69,19 +71,68 @@ class Network:
 
 
 @dataclass(frozen=True)
-class LinkConfig:
-    """One peer. Only `role: server` so far: they bind to us."""
+class PeerFields:
+    """What every link says of its peer."""
 
-    role: Literal["server"]
     network: str
     dialect: str
     trust: Literal["operator", "partner", "none"]
     system_id: str
+
+
+@dataclass(frozen=True)
+class ServerLink(PeerFields):
+    """They bind to us: a USSD centre or a partner with an account here."""
+
+    role: Literal["server"]
     password_hash: str
     allowed_from: tuple[AddressRange, ...]
     demo: bool = False
     binds_max: Annotated[int, Range(1, 1000)] = 4
     dialect_fields: RawNode | None = None
+
+
+@dataclass(frozen=True)
+class ClientLink(PeerFields):
+    """We bind to them: a USSD centre or an SMSC that has an account for us."""
+
+    role: Literal["client"]
+    address: Address
+    password_file: str
+    bind: Literal["transceiver", "transmitter", "receiver"] = "transceiver"
+    binds: Annotated[int, Range(1, 100)] = 1
+    system_type: str = ""
+    dialect_fields: RawNode | None = None
+
+
+@dataclass(frozen=True)
+class LinkConfig:
+    """One peer, of either role."""
+
+    peer: ServerLink | ClientLink
+
+    @classmethod
+    def from_yaml(cls, node: Node, mistakes: list[Mistake]) -> LinkConfig | None:
+        role = node.items.get("role")
+        if role is None or role.value not in ("server", "client"):
+            what = "a link needs its role"
+            mistakes.append(
+                Mistake(role.place if role else node.place, what, "Write `role: server` or `role: client`.")
+            )
+            return None
+        kind: type[ServerLink | ClientLink] = ServerLink if role.value == "server" else ClientLink
+        peer = into(kind, node, mistakes)
+        return None if peer is None else cls(peer)
+
+
+@dataclass(frozen=True)
+class RouteConfig:
+    """How SMS leave to a network: over which links, in this order, and under which address."""
+
+    links: tuple[str, ...]
+    sender: str
+    senders: dict[str, str] = field(default_factory=dict)
+    """Service → its own sender, where it has one."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +184,10 @@ class EngineConfig:
     dialects: str = "dialects"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     turns_in_flight_max: Annotated[int, Range(1, 100_000)] = 2000
+    routes: dict[str, RouteConfig] = field(default_factory=dict)
+    clients: dict[str, str] = field(default_factory=dict)
+    clock_skew_seconds_max: Annotated[float, Range(1, 600)] = 60.0
+    sms_response_seconds_max: Annotated[float, Range(1, 120)] = 30.0
 
 
 @dataclass(frozen=True)
@@ -149,9 +204,14 @@ class Link(NamedTuple):
     """A link with its dialect, ready for use."""
 
     name: str
-    config: LinkConfig
+    config: ServerLink | ClientLink
     network: Network
     dialect: Dialect
+
+    @property
+    def role(self) -> Role:
+        """Which side of its connections we are."""
+        return Role.SERVER if isinstance(self.config, ServerLink) else Role.CLIENT
 
 
 class Settings(NamedTuple):
@@ -220,7 +280,7 @@ def _safe_in_production(config: Config, node: Node) -> list[Mistake]:
         return []
     mistakes = []
     for name, link in config.engine.links.items():
-        if link.demo:
+        if isinstance(link.peer, ServerLink) and link.peer.demo:
             place = node.items["links"].items[name].place
             mistakes.append(Mistake(place, f"link '{name}' is a demo account", "Remove it, or set its own password."))
     if config.engine.sessions.redis_url is None:
@@ -241,21 +301,14 @@ def _links(config: Config, engine: Node, folder: Path, mistakes: list[Mistake]) 
         return {}
     found: dict[str, Link] = {}
     accounts: dict[str, str] = {}
-    for name, link in config.engine.links.items():
-        place = engine.items["links"].items[name].place
+    for name, each in config.engine.links.items():
+        link, place = each.peer, engine.items["links"].items[name].place
         network = config.engine.networks.get(link.network)
         if network is None:
             what = f"link '{name}': no network '{link.network}'"
             mistakes.append(Mistake(place, what, did_you_mean(link.network, config.engine.networks)))
-        if link.system_id in accounts:
-            mistakes.append(
-                Mistake(place, f"account '{link.system_id}' is '{accounts[link.system_id]}' too", "Rename one.")
-            )
-        accounts[link.system_id] = name
-        if not link.password_hash.startswith("$argon2id$"):
-            mistakes.append(
-                Mistake(place, f"link '{name}': no argon2id password hash", "`ussd-engine hash-password` prints one.")
-            )
+        if isinstance(link, ServerLink):
+            mistakes += _account(name, link, place, accounts)
         if link.dialect not in dialects:
             what = f"link '{name}': no dialect '{link.dialect}'"
             mistakes.append(Mistake(place, what, did_you_mean(link.dialect, dialects)))
@@ -264,4 +317,29 @@ def _links(config: Config, engine: Node, folder: Path, mistakes: list[Mistake]) 
         dialect = overridden(dialects[link.dialect][1], fields, mistakes)
         if network is not None and dialect is not None:
             found[name] = Link(name, link, network, dialect)
+    mistakes += _routes(config, engine)
     return found
+
+
+def _account(name: str, link: ServerLink, place: Place, accounts: dict[str, str]) -> Iterator[Mistake]:
+    if link.system_id in accounts:
+        what = f"account '{link.system_id}' belongs to link '{accounts[link.system_id]}' too"
+        yield Mistake(place, what, "Rename one.")
+    accounts[link.system_id] = name
+    if not link.password_hash.startswith("$argon2id$"):
+        cure = "`ussd-engine hash-password` prints one."
+        yield Mistake(place, f"link '{name}': no argon2id password hash", cure)
+
+
+def _routes(config: Config, engine: Node) -> Iterator[Mistake]:
+    for network, route in config.engine.routes.items():
+        place = engine.items["routes"].items[network].place
+        if network not in config.engine.networks:
+            cure = did_you_mean(network, config.engine.networks)
+            yield Mistake(place, f"a route to no network '{network}'", cure)
+        for link in route.links:
+            if link not in config.engine.links:
+                yield Mistake(place, f"a route over no link '{link}'", did_you_mean(link, config.engine.links))
+        for sender in (route.sender, *route.senders.values()):
+            if not 1 <= len(sender) <= (20 if sender.isdigit() else 11) or not sender.isascii():
+                yield Mistake(place, f"'{sender}' is no sender", "Write up to 20 digits, or up to 11 characters.")

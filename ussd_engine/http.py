@@ -1,15 +1,22 @@
-"""The engine's HTTP side: is it alive, can it serve, what does it count."""
+"""The engine's HTTP side: is it alive, can it serve, what does it count; and notices of the core, to be sent as SMS."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
 
 from aiohttp import web
 from prometheus_client import generate_latest
 
+from billing import notices
+from billing.signing import SigningError, verify
+
+from .announce import Announcer
 from .config import Address
 from .metrics import Metrics
+from .outbox import NotSent
 
 READY_SECONDS_MAX = 1.0
 
@@ -20,19 +27,31 @@ Probe = Callable[[], Awaitable[str | None]]
 class HttpSide:
     """`/health` (the process answers), `/ready` (its parts do), `/metrics` (Prometheus text)."""
 
-    def __init__(self, metrics: Metrics, probes: dict[str, Probe]) -> None:
+    def __init__(
+        self,
+        metrics: Metrics,
+        probes: dict[str, Probe],
+        announcer: Announcer,
+        client_keys: Mapping[str, bytes],
+        clock_skew_seconds_max: float,
+    ) -> None:
+        """`client_keys`: who may hand us notices, and their HMAC keys."""
+        self._announcer = announcer
+        self._client_keys = client_keys
+        self._clock_skew_seconds_max = clock_skew_seconds_max
         self._metrics = metrics
         self._probes = probes
         self._runner: web.AppRunner | None = None
 
     async def start(self, address: Address) -> None:
         """Listens. Raises OSError on a busy port."""
-        app = web.Application()
+        app = web.Application(client_max_size=notices.OCTETS_MAX)
         app.add_routes(
             [
                 web.get("/health", self._health),
                 web.get("/ready", self._ready),
                 web.get("/metrics", self._show_metrics),
+                web.post(notices.PATH, self._notice),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None)
@@ -43,6 +62,31 @@ class HttpSide:
         """Stops listening."""
         if self._runner is not None:
             await self._runner.cleanup()
+
+    async def _notice(self, request: web.Request) -> web.Response:
+        """200 when the SMSC has accepted the SMS; 503 try later; 400, 401 and 422 never try again."""
+        body = await request.read()
+        try:
+            verify(
+                self._client_keys, "POST", notices.PATH, request.headers.get("Authorization", ""), body, time.time(),
+                self._clock_skew_seconds_max,
+            )  # fmt: skip
+            notice = notices.from_octets(body)
+            message_id = await self._announcer.tell(notice)
+        except SigningError as error:
+            return self._problem(401, str(error))
+        except notices.NoticeError as error:
+            return self._problem(422, str(error))
+        except NotSent as error:
+            return self._problem(422 if error.for_ever else 503, str(error))
+        self._metrics.notices.labels("200").inc()
+        return web.json_response({"message_id": message_id})
+
+    def _problem(self, status: int, detail: str) -> web.Response:
+        """RFC 9457; `detail` names fields and reasons, never values."""
+        self._metrics.notices.labels(str(status)).inc()
+        body = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+        return web.json_response(body, status=status, content_type="application/problem+json")
 
     async def _health(self, _request: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

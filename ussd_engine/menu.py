@@ -201,6 +201,9 @@ class RouteScreen(NamedTuple):
     place: Place
 
 
+BY_NOTICE = "notice"
+"""Where an outcome goes when the core's own notice is the answer: an SMS service says nothing itself."""
+
 Screen: TypeAlias = MenuScreen | ListScreen | AskScreen | ShowScreen | EndScreen | RouteScreen
 
 
@@ -209,6 +212,27 @@ class Item(NamedTuple):
 
     id: str
     text: Words
+
+
+class Pattern(NamedTuple):
+    """What an SMS may say: one of these words first, then (if `save` names it) one word more; and where it leads."""
+
+    words: tuple[str, ...]
+    """As `answers.folded` writes them."""
+    save: str
+    choices: Mapping[str, str]
+    """The second word → the value that `save` keeps; empty: any word, as it is."""
+    lead: Lead
+    place: Place
+
+
+class Sms(NamedTuple):
+    """The SMS that a service answers: to which short numbers, saying what; `otherwise` is the screen for the rest."""
+
+    to: tuple[str, ...]
+    patterns: tuple[Pattern, ...]
+    otherwise: str
+    place: Place
 
 
 class Keys(NamedTuple):
@@ -248,6 +272,9 @@ class Service(NamedTuple):
     lists: Mapping[str, tuple[Item, ...]]
     screens: Mapping[str, Screen]
     keys: Keys
+    sms: Sms | None
+    notices: Mapping[str, Words]
+    """Event of the billing core → the SMS that tells of it."""
     faces: Mapping[tuple[str, str], Face]
     """Screens without placeholders, rendered when the file is read: (screen, language) → face."""
     place: Place

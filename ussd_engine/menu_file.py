@@ -11,9 +11,10 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path as FilePath
 
+from billing.notices import EVENTS
 from strict_yaml import Node, Place, StrictYamlError, read_text
 
-from . import dial_string, expression, menu, wording
+from . import answers, dial_string, expression, menu, wording
 from .menu import (
     AskScreen,
     Case,
@@ -25,16 +26,23 @@ from .menu import (
     OpenTo,
     Option,
     Path,
+    Pattern,
     RouteScreen,
     Screen,
     Service,
     ShowScreen,
+    Sms,
     Words,
 )
 from .menu_parts import LEAD_KEYS, NAME, Parts
 
 VERSION = 1
-SERVICE_KEYS = ("menu", "service", "languages", "dial", "open_to", "start", "keys", "lists", "screens", "tests")
+SERVICE_KEYS = (
+    "menu", "service", "languages", "dial", "open_to", "start", "keys", "sms", "patterns", "notices", "lists",
+    "screens", "tests",
+)  # fmt: skip
+SMS_KEYS = ("to", "else")
+PATTERN_KEYS = ("words", "save", "choices", *LEAD_KEYS)
 SCREEN_KEYS: Mapping[str, tuple[str, ...]] = {
     "menu": ("options", "tries"),
     "list": ("items", "item", "save", "go", "do", "empty", "tries"),
@@ -187,7 +195,10 @@ class _Reader(Parts):
     # --- the whole file -------------------------------------------------------------------------------------------
 
     def service(self, node: Node) -> Service | None:
-        entries = self._mapping(node, SERVICE_KEYS, ("menu", "service", "languages", "start", "screens"))
+        wanted = ("start", "screens") if "dial" in node.items or "screens" in node.items else ()
+        if "sms" in node.items:
+            wanted = ("screens", "patterns")
+        entries = self._mapping(node, SERVICE_KEYS, ("menu", "service", "languages", *wanted))
         if "menu" in entries and entries["menu"].value != VERSION:
             self._wrong(entries["menu"].place, "another version of the menu language", f"Write `menu: {VERSION}`.")
         self._read_languages(entries.get("languages"))
@@ -205,6 +216,8 @@ class _Reader(Parts):
             self._lists(entries.get("lists")),
             screens,
             self._keys(entries.get("keys")),
+            self._sms(entries),
+            self._notices(entries.get("notices")),
             static_faces(screens, tuple(self._languages)),
             entries["start"].place if "start" in entries else node.place,
         )
@@ -247,6 +260,37 @@ class _Reader(Parts):
         entries = self._mapping(node, ("networks", "else"), ("networks",))
         networks = tuple(self._text(each) for each in self._list(entries["networks"])) if "networks" in entries else ()
         return OpenTo(networks, self._text(entries["else"], "a screen's name") if "else" in entries else "", node.place)
+
+    def _sms(self, entries: Mapping[str, Node]) -> Sms | None:
+        node, patterns = entries.get("sms"), entries.get("patterns")
+        if node is None:
+            if patterns is not None:
+                self._wrong(patterns.place, "patterns without `sms`", "Add `sms: {to: [...], else: screen}`.")
+            return None
+        parts = self._mapping(node, SMS_KEYS, SMS_KEYS)
+        to = tuple(self._text(each, "a number in quotes") for each in self._list(parts["to"])) if "to" in parts else ()
+        otherwise = self._text(parts["else"], "a screen's name") if "else" in parts else ""
+        found = tuple(self._pattern(each) for each in (self._list(patterns) if patterns else ()))
+        self._no_twins([(word, each.place) for each in found for word in each.words], "word")
+        return Sms(to, found, otherwise, node.place)
+
+    def _pattern(self, node: Node) -> Pattern:
+        entries = self._mapping(node, PATTERN_KEYS, ("words", "go"))
+        words = [self._text(each) for each in self._list(entries["words"])] if "words" in entries else []
+        choices = entries["choices"].items if "choices" in entries else {}
+        return Pattern(
+            tuple(answers.folded(word) for word in words),
+            self._id(entries["save"]) if "save" in entries else "",
+            {answers.folded(word): self._text(value) for word, value in choices.items()},
+            self._lead_from(entries, node.place),
+            node.place,
+        )
+
+    def _notices(self, node: Node | None) -> dict[str, Words]:
+        found: dict[str, Words] = {}
+        for event, words in self._mapping(node, tuple(EVENTS)).items() if node else ():
+            found[event] = self.words(words)
+        return found
 
     def _keys(self, node: Node | None) -> Keys:
         if node is None:

@@ -46,6 +46,13 @@ class Metrics:
         self._ended = Counter("ussd_dialogues_ended", "Dialogues, by cause", ["service", "cause"], registry=registry)
         self._faults = Counter("ussd_faults", "Faults of ours that a subscriber has seen", registry=registry)
         self.quirks = Counter("smpp_quirks", "Oddities of peers that were tolerated", ["kind"], registry=registry)
+        sms = Counter("ussd_sms", "SMS, by what became of them", ["outcome"], registry=registry)
+        self.sms_received = sms.labels("received")
+        self.sms_sent = sms.labels("sent")
+        self.sms_refused = sms.labels("not_accepted")
+        self.receipts = Counter("ussd_receipts", "Delivery receipts of our SMS", ["state"], registry=registry)
+        self.notices = Counter("ussd_notices", "Notices of the core, by answer", ["answer"], registry=registry)
+        self.dials_failed = Counter("smpp_dials_failed", "Tries to bind that failed", ["link"], registry=registry)
         self.binds = Gauge("smpp_binds", "Open binds", ["link"], registry=registry)
         self.binds_refused = Counter("smpp_binds_refused", "Binds that were refused", registry=registry)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,6 +14,7 @@ from smpp.dial import dial
 from smpp.limits import Limits
 from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm, Tlv, find_tlv
 from smpp.reactor import reactor_on
+from smpp.segments import Joiner, Segment, split
 from smpp.text import decode_text, encode_gsm, encode_ucs2, septets
 
 from .config import Address
@@ -47,6 +48,13 @@ class Screen(NamedTuple):
     seconds: float
 
 
+class ShortMessage(NamedTuple):
+    """An SMS that came to the handset."""
+
+    sender: str
+    text: str
+
+
 @dataclass
 class Conversation:
     """What was dialled, typed and shown, and who ended it: service, subscriber, or network with `reason`."""
@@ -55,6 +63,7 @@ class Conversation:
     msisdn: str
     screens: list[Screen] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
+    sms: list[ShortMessage] = field(default_factory=list)
     ended_by: str = ""
     reason: str = ""
 
@@ -71,9 +80,13 @@ class _Lost(Exception):
 class _Line:
     """The handset's side of the bind (`smpp.link.LinkOwner`)."""
 
-    def __init__(self, dialect: Dialect) -> None:
+    def __init__(self, dialect: Dialect, msisdn: str) -> None:
         self._dialect = dialect
+        self._msisdn = msisdn
+        self._joiner = Joiner(dialect.default_alphabet)
         self.arrived: asyncio.Queue[Screen | str] = asyncio.Queue()
+        self.sms: asyncio.Queue[ShortMessage] = asyncio.Queue()
+        self.accepted = asyncio.Event()
         self.asked_at = 0.0
 
     def request(self, link: Link, pdu: Pdu) -> None:
@@ -83,6 +96,9 @@ class _Line:
         link.respond(pdu, DeliverSmResp())
         op = find_tlv(pdu, constants.TAG_USSD_SERVICE_OP)
         if op is None:
+            text = self._joiner.add(pdu.source_addr, pdu.destination_addr, pdu, time.monotonic())
+            if text is not None and pdu.destination_addr == self._msisdn:
+                self.sms.put_nowait(ShortMessage(pdu.source_addr, text))
             return
         text = decode_text(pdu.short_message, pdu.data_coding, self._dialect.default_alphabet)
         ends = op[0] == self._dialect.ops.end
@@ -93,6 +109,8 @@ class _Line:
             self.arrived.put_nowait("the engine did not answer")
         elif response.command_status:
             self.arrived.put_nowait(f"the engine refused: {constants.status_name(response.command_status)}")
+        else:
+            self.accepted.set()
 
     def quirk(self, link: Link, kind: str) -> None:
         """Ours is the engine: an oddity shows elsewhere."""
@@ -115,26 +133,79 @@ async def converse(
     msisdn: str,
     code: str,
     answer: Callable[[Screen], Awaitable[str | None]],
-    shown: Callable[[Screen], None],
+    shown: Callable[[Screen | ShortMessage], None],
+    sms_seconds: float,
 ) -> Conversation:
     """Dials `code` and goes on until the dialogue is over. `answer` gives what is typed next; None hangs up.
 
-    Raises ConnectionError or BindRefused when the engine cannot be reached or refuses the bind.
+    Then SMS to the number are waited for, `sms_seconds` long. Raises ConnectionError or BindRefused when the engine
+    cannot be reached or refuses the bind.
     """
     conversation = Conversation(code, msisdn)
-    line = _Line(dialect)
+    async with _bound(account, dialect, msisdn) as (link, line):
+        try:
+            await _talk(link, line, dialect, conversation, answer, shown)
+        except _Lost as error:
+            conversation.ended_by, conversation.reason = "network", str(error)
+        await _wait_for_sms(line, conversation, shown, sms_seconds, 1000)
+    return conversation
+
+
+async def send_sms(
+    account: Account,
+    dialect: Dialect,
+    msisdn: str,
+    short_number: str,
+    text: str,
+    shown: Callable[[Screen | ShortMessage], None],
+    sms_seconds: float,
+) -> Conversation:
+    """Sends an SMS and waits for the answer, `sms_seconds` long. Raises as `converse` does."""
+    conversation = Conversation(short_number, msisdn, sent=[text])
+    async with _bound(account, dialect, msisdn) as (link, line):
+        pdus = [_message(msisdn, short_number, part, None, dialect) for part in split(text, 1)]
+        for pdu in pdus:
+            link.send(pdu)
+        waits = [asyncio.ensure_future(line.accepted.wait()), asyncio.ensure_future(line.arrived.get())]
+        await asyncio.wait(waits, timeout=dialect.waits.application_seconds, return_when=asyncio.FIRST_COMPLETED)
+        if waits[1].done():
+            conversation.ended_by, conversation.reason = "network", str(waits[1].result())
+        for wait in waits:
+            wait.cancel()
+        if not conversation.reason:
+            await _wait_for_sms(line, conversation, shown, sms_seconds, 1)
+            conversation.ended_by = "service" if conversation.sms else "network"
+            conversation.reason = "" if conversation.sms else f"no answer within {sms_seconds:g} s"
+    return conversation
+
+
+@contextlib.asynccontextmanager
+async def _bound(account: Account, dialect: Dialect, msisdn: str) -> AsyncIterator[tuple[Link, _Line]]:
+    line = _Line(dialect, msisdn)
     bind = BindTransceiver(system_id=account.system_id, password=account.password, interface_version=0x34)
     reactor = reactor_on(asyncio.get_running_loop())
     link = await dial(reactor, account.address.host, account.address.port, bind, line, Limits())
     try:
-        await _talk(link, line, dialect, conversation, answer, shown)
-    except _Lost as error:
-        conversation.ended_by, conversation.reason = "network", str(error)
+        yield link, line
     finally:
         link.unbind()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_until_gone(line), 2)
-    return conversation
+
+
+async def _wait_for_sms(
+    line: _Line,
+    conversation: Conversation,
+    shown: Callable[[Screen | ShortMessage], None],
+    seconds: float,
+    most: int,
+) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while len(conversation.sms) < most:
+                sms = await line.sms.get()
+                conversation.sms.append(sms)
+                shown(sms)
 
 
 async def _talk(
@@ -143,11 +214,12 @@ async def _talk(
     dialect: Dialect,
     conversation: Conversation,
     answer: Callable[[Screen], Awaitable[str | None]],
-    shown: Callable[[Screen], None],
+    shown: Callable[[Screen | ShortMessage], None],
 ) -> None:
     def send(text: str, op: int) -> None:
         line.asked_at = time.monotonic()
-        link.send(_message(conversation.msisdn, conversation.dialled, text, op, dialect))
+        part = Segment(encode_gsm(text), 0, 0) if septets(text) is not None else Segment(encode_ucs2(text), 8, 0)
+        link.send(_message(conversation.msisdn, conversation.dialled, part, op, dialect))
 
     send(conversation.dialled, dialect.ops.begin[0])
     while True:
@@ -181,15 +253,16 @@ async def _until_gone(line: _Line) -> None:
         pass
 
 
-def _message(msisdn: str, code: str, text: str, op: int, dialect: Dialect) -> SubmitSm:
-    gsm = septets(text) is not None
+def _message(msisdn: str, code: str, part: Segment, op: int | None, dialect: Dialect) -> SubmitSm:
+    """What a handset sends: a message of a dialogue, or (no `op`) a part of an SMS."""
     return SubmitSm(
-        service_type=dialect.service_type,
+        service_type=dialect.service_type if op is not None else "",
         source_addr_ton=TON_INTERNATIONAL,
         source_addr_npi=NPI_E164,
         source_addr=msisdn,
         destination_addr=code[:20],
-        data_coding=dialect.data_coding.gsm if gsm else dialect.data_coding.ucs2,
-        short_message=encode_gsm(text) if gsm else encode_ucs2(text),
-        tlvs=(Tlv(constants.TAG_USSD_SERVICE_OP, bytes((op,))),),
+        esm_class=part.esm_class,
+        data_coding=dialect.data_coding.ucs2 if part.data_coding else dialect.data_coding.gsm,
+        short_message=part.short_message,
+        tlvs=() if op is None else (Tlv(constants.TAG_USSD_SERVICE_OP, bytes((op,))),),
     )

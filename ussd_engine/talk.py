@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
 from billing.contract import OPERATIONS, check_values
+from billing.notices import EVENTS
 from sessions.session import Session, from_octets, to_octets
 from strict_yaml import Mistake, Node, StrictYamlError, did_you_mean
 
@@ -20,10 +21,10 @@ from . import dial_string, walk
 from .catalog import Catalog
 from .menu import Service
 from .walk import Show, Step, Terms
-from .wording import LANGUAGES, Limits, fits, measure
+from .wording import LANGUAGES, SMS_LIMITS, Limits, fits, measure, notice_text
 
 TEST_KEYS = ("name", "language", "network", "status", "calls", "talk", "never_stored")
-STEP_KEYS = ("dial", "send", "sees", "screen", "ends")
+STEP_KEYS = ("dial", "send", "sms", "notice", "with", "sees", "screen", "ends")
 _LIMITS = Limits()
 _MSISDN = "77010000007"
 _SESSION_ID = "00000000-0000-4000-8000-000000000000"
@@ -123,8 +124,13 @@ class _Player:
 
     def _step(self, node: Node) -> None:
         entries = node.items
+        if "notice" in entries:
+            self._notice(node, str(entries["notice"].value))
+            return
         if "dial" in entries:
             step = self._dial(node, str(entries["dial"].value))
+        elif "sms" in entries:
+            step = self._sms(str(entries["sms"].value))
         elif self._session is None or self._session.ended or self._service is None:
             raise _Stop(node, "the dialogue has ended already", "Dial again, or remove the step.")
         else:
@@ -143,13 +149,35 @@ class _Player:
             raise _Stop(
                 node, f"no service answers {text} on network '{self._network}'", "Check the code and `open_to`."
             )
-        self._service = service = found.service
-        language = self._language if self._language in service.languages else next(iter(service.languages))
-        session = Session(
+        self._service = found.service
+        return walk.begin(found.service, self._new_session(found.service), found.rest, self._terms)
+
+    def _sms(self, text: str) -> Step:
+        """An SMS to the service that the talk stands beside; an answer by notice is the screen ""."""
+        self._service = service = self._catalog.services[self._talk.service]
+        terms = self._terms._replace(limits=SMS_LIMITS)
+        return walk.take_sms(service, self._new_session(service), text, terms)
+
+    def _notice(self, node: Node, event: str) -> None:
+        """An event of the core, `with` its arguments: `screen` and `sees` are the SMS."""
+        service = self._catalog.services[self._talk.service]
+        given = node.items["with"].plain() if "with" in node.items else {}
+        if event not in service.notices:
+            raise _Stop(node, f"no notice of '{event}' stands in this file", did_you_mean(event, service.notices))
+        faults = check_values(given, EVENTS[event].arguments, "with")
+        if faults:
+            raise _Stop(node, f"{faults[0].field} {faults[0].what}", "Write what the event carries.")
+        self._compare(notice_text(service, event, given, self._own_language(service), self._terms.time_zone), node)
+
+    def _own_language(self, service: Service) -> str:
+        return self._language if self._language in service.languages else next(iter(service.languages))
+
+    def _new_session(self, service: Service) -> Session:
+        return Session(
             id=_SESSION_ID, msisdn=_MSISDN, link="test", reference="", network=self._network, brand="Kcell",
-            status=self._status, language=language, service=service.id, menu=service.version, started_at=0.0,
+            status=self._status, language=self._own_language(service), service=service.id, menu=service.version,
+            started_at=0.0,
         )  # fmt: skip
-        return walk.begin(service, session, found.rest, self._terms)
 
     def _outcome(self, call: Call, node: Node) -> Outcome:
         answers = self._answers.get(call.operation)
@@ -168,21 +196,22 @@ class _Player:
         self._session = from_octets(octets)
 
     def _look(self, shown: Show, node: Node) -> None:
-        entries = node.items
-        screen = entries.get("screen")
-        sees = entries.get("sees")
-        if screen and shown.text != str(screen.value):
-            self._mistakes.append(
-                Mistake(screen.place, f"the screen is {shown.text!r}", "Correct the menu or the test.")
-            )
-        if sees and str(sees.value) not in shown.text:
-            self._mistakes.append(Mistake(sees.place, f"the screen is {shown.text!r}", "Correct the menu or the test."))
-        if shown.ends != bool(entries["ends"].value if "ends" in entries else False):
+        self._compare(shown.text, node)
+        ends = node.items.get("ends")
+        if "sms" not in node.items and shown.ends != bool(ends.value if ends else False):
             what = "the dialogue ends here" if shown.ends else "the dialogue does not end here"
             self._mistakes.append(Mistake(node.place, what, f"Write `ends: {str(shown.ends).lower()}`."))
-        if not fits(shown.text, self._terms.limits):
+        if "sms" not in node.items and not fits(shown.text, self._terms.limits):
             count, unit = measure(shown.text)
             self._mistakes.append(Mistake(node.place, f"the screen has {count} {unit}", "Shorten its texts."))
+
+    def _compare(self, text: str, node: Node) -> None:
+        cure = "Correct the menu or the test."
+        screen, sees = node.items.get("screen"), node.items.get("sees")
+        if screen and text != str(screen.value or ""):
+            self._mistakes.append(Mistake(screen.place, f"the screen is {text!r}", cure))
+        if sees and str(sees.value) not in text:
+            self._mistakes.append(Mistake(sees.place, f"the screen is {text!r}", cure))
 
 
 def _outcome_from(operation: str, node: Node) -> Outcome:

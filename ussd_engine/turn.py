@@ -132,6 +132,14 @@ class Turns:
         return self._terms[link.name]
 
 
+class _Repeated(Exception):
+    """A begin that the store knows already: `session` is the dialogue that it began."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        super().__init__(session.id)
+
+
 class _Taking:
     """One turn on its way. `changed`: a call that may have changed something has been made."""
 
@@ -163,10 +171,21 @@ class _Taking:
             reply = turns.own_words("unknown_code", link, subscriber.language)
             return await self._keep_new(replace(session, shown=reply.text, ended=True))
         service = found.service
-        language = _language(session.language, link.network.language, service)
+        language = spoken_language(session.language, link.network.language, service)
         session = replace(session, service=service.id, menu=service.version, language=language)
-        shown = await self._walk(service, walk.begin(service, session, found.rest, turns.terms(link)))
-        return None if shown is None else await self._keep_new(shown.session)
+        try:
+            shown = await self._walk(service, walk.begin(service, session, found.rest, turns.terms(link)))
+        except _Repeated as repeated:
+            return await self._again(repeated.session)
+        if shown is None:
+            return None
+        return await (self._keep(shown.session) if shown.session.version else self._keep_new(shown.session))
+
+    async def _again(self, session: Session) -> Reply | None:
+        """This input has been taken already: the same screen, or what became of the call that it was about to make."""
+        if session.pending is None:
+            return Reply(session.shown, session.ended)
+        return await self._settle(session)
 
     async def _keep_new(self, session: Session) -> Reply:
         ports = self._ports
@@ -185,16 +204,27 @@ class _Taking:
             return turns.own_words("dial_again", self._link)
         if session.pending is None and session.input_mark == self._mark:
             return Reply(session.shown, session.ended)
-        service = ports.catalog.services.get(session.service)
-        if session.ended or service is None or service.version != session.menu or session.turn >= menu.TURNS_MAX:
-            return turns.own_words("dial_again", self._link, session.language)
-        terms = turns.terms(self._link)
         if session.pending is not None:
-            self.changed = True
-            step = walk.resume(service, session, await self._ask_again(session), terms)
-        else:
-            step = walk.answer(service, session, request.text, terms)
-        shown = await self._walk(service, step)
+            return await self._settle(session)
+        service = self._service(session)
+        if session.ended or service is None or session.turn >= menu.TURNS_MAX:
+            return turns.own_words("dial_again", self._link, session.language)
+        shown = await self._walk(service, walk.answer(service, session, request.text, turns.terms(self._link)))
+        return None if shown is None else await self._keep(shown.session)
+
+    def _service(self, session: Session) -> Service | None:
+        """The menu that the session walks, in the version it began with."""
+        service = self._ports.catalog.services.get(session.service)
+        return service if service is not None and service.version == session.menu else None
+
+    async def _settle(self, session: Session) -> Reply | None:
+        """A turn was broken off at a call: its outcome is asked for, and the walk goes on from there."""
+        self.changed = True
+        service = self._service(session)
+        outcome = await self._ask_again(session)
+        if service is None:
+            return self._turns.own_words("being_checked", self._link, session.language)
+        shown = await self._walk(service, walk.resume(service, session, outcome, self._turns.terms(self._link)))
         return None if shown is None else await self._keep(shown.session)
 
     async def _keep(self, session: Session) -> Reply | None:
@@ -226,8 +256,13 @@ class _Taking:
 
     async def _keep_before_call(self, session: Session) -> Session | None:
         kept = replace(session, version=session.version + 1, input_mark=self._mark)
-        saved = await self._ports.store.save(kept, stamp_of(session), self._ports.idle_seconds)
-        return kept if saved else None
+        if session.version:
+            saved = await self._ports.store.save(kept, stamp_of(session), self._ports.idle_seconds)
+            return kept if saved else None
+        before = await self._ports.store.begin(kept, self._ports.idle_seconds)
+        if before is not None:
+            raise _Repeated(before)
+        return kept
 
     async def _perform(self, make: Make) -> Outcome:
         ports, call = self._ports, make.call
@@ -239,7 +274,7 @@ class _Taking:
             outcome = await ports.billing.perform(call, seconds)
             if make.changes and isinstance(outcome, Unknown):
                 outcome = await self._status(call) if make.has_secret else await self._repeat(call)
-        ports.witness.call_made(call.operation, _WORDS[type(outcome)])
+        ports.witness.call_made(call.operation, OUTCOME_WORDS[type(outcome)])
         if make.changes:
             ports.greetings.forget(call.msisdn)
         return outcome
@@ -251,7 +286,7 @@ class _Taking:
         call = Call(pending.call_id, pending.operation, session.msisdn, session.language, pending.arguments)
         has_secret = OPERATIONS[pending.operation].takes_secret
         outcome = await self._status(call) if has_secret else await self._repeat(call)
-        self._ports.witness.call_made(call.operation, _WORDS[type(outcome)])
+        self._ports.witness.call_made(call.operation, OUTCOME_WORDS[type(outcome)])
         self._ports.greetings.forget(call.msisdn)
         return outcome
 
@@ -281,10 +316,10 @@ class _Taking:
         return min(seconds_max, self._until - self._ports.now() - REPLY_MARGIN_SECONDS)
 
 
-_WORDS: Mapping[type, str] = {Done: "done", Refused: "refused", Unknown: "unknown", NotMade: "not_made"}
+OUTCOME_WORDS: Mapping[type, str] = {Done: "done", Refused: "refused", Unknown: "unknown", NotMade: "not_made"}
 
 
-def _language(chosen: str, network: str, service: Service) -> str:
+def spoken_language(chosen: str, network: str, service: Service) -> str:
     """The subscriber's language where the service has it, else the network's, else the service's first."""
     for language in (chosen, network):
         if language in service.languages:

@@ -50,7 +50,10 @@ class Terms(NamedTuple):
 
 
 class Show(NamedTuple):
-    """Show this screen and keep this session; `ends` closes the dialogue."""
+    """Show this screen and keep this session; `ends` closes the dialogue.
+
+    An empty text is the end of an SMS that the core's own notice answers.
+    """
 
     session: Session
     text: str
@@ -84,6 +87,19 @@ def begin(service: Service, session: Session, parts: tuple[str, ...], terms: Ter
     return walker.enter(service.start if not allowed or session.network in allowed else service.open_to.otherwise)
 
 
+def take_sms(service: Service, session: Session, text: str, terms: Terms) -> Step:
+    """An SMS: its words are matched with the service's patterns; what follows is a walk whose end is the answer."""
+    assert service.sms is not None, "the catalog gives SMS to services that take them"  # noqa: S101
+    walker = _Walker(service, session, terms)
+    words = answers.folded(text).split()
+    for pattern in service.sms.patterns if words else ():
+        value = answers.matched(pattern, words)
+        if value is not None:
+            walker.values = {**walker.values, pattern.save: value} if pattern.save else walker.values
+            return walker.follow(pattern.lead)
+    return walker.enter(service.sms.otherwise)
+
+
 def answer(service: Service, session: Session, text: str, terms: Terms) -> Step:
     """A later turn: what the subscriber typed on the screen that the session remembers."""
     return _Walker(service, replace(session, turn=session.turn + 1), terms).take(answers.tidy(text))
@@ -101,7 +117,18 @@ def resume(service: Service, session: Session, outcome: Outcome, terms: Terms) -
 class _Walker:
     """One walk: what changes during a turn, until `session()` makes a new record of it."""
 
-    __slots__ = ("first", "history", "language", "parts", "screen", "service", "session", "terms", "tries", "values")
+    __slots__ = (
+        "first",
+        "history",
+        "language",
+        "parts",
+        "screen",
+        "service",
+        "session",
+        "terms",
+        "tries",
+        "values",
+    )
 
     def __init__(self, service: Service, session: Session, terms: Terms) -> None:
         self.service = service
@@ -122,8 +149,12 @@ class _Walker:
         for _ in range(menu.STEPS_MAX):
             if target == "back":
                 return self.back()
+            if target == menu.BY_NOTICE:
+                return Show(self.keep(None, "", True), "", True)
             screen = self._arrive(self.service.start if target == "home" else target)
             if isinstance(screen, RouteScreen):
+                if screen.do and screen.do.changes and self.session.turn == 0 and self.history:
+                    return self.back()  # what was dialled led to a change: its answer must be typed by hand
                 if screen.do:
                     return self._make(screen.id, "", screen.do, {})
                 onward: Lead | Make | None = next(
@@ -283,7 +314,7 @@ class _Walker:
         session = self.session
         name = call_id(session.id, session.turn, f"{screen}/{do.call}")
         pending = Pending(screen, option, name, do.call, plain)
-        call = Call(name, do.call, session.msisdn, self.language, arguments)
+        call = Call(name, do.call, session.msisdn, self.language, arguments, by_sms=self.service.sms is not None)
         return Make(self.keep(pending), call, do.changes, len(plain) < len(arguments))
 
     def settle(self, pending: Pending, outcome: Outcome) -> Step:

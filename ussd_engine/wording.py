@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from smpp.text import septets, ucs2_units
 
 from . import msisdn
-from .menu import Fill, Filter, Keys, Path, Template
+from .menu import Fill, Filter, Keys, Path, Service, Template
 
 LANGUAGES = ("kk", "ky", "ru", "en")
 
@@ -36,6 +36,10 @@ class Limits(NamedTuple):
 
     septets: int = 182
     ucs2_units: int = 80
+
+
+SMS_LIMITS = Limits(1530, 670)
+"""What an SMS answer may hold: ten parts."""
 
 
 class Page(NamedTuple):
@@ -91,6 +95,19 @@ def fill(template: Template, look: Callable[[Path], Any], language: str, time_zo
     return "".join(
         part if isinstance(part, str) else _shown(part, look(part.path), language, time_zone) for part in template
     )
+
+
+def notice_text(service: Service, event: str, arguments: Mapping[str, Any], language: str, time_zone: tzinfo) -> str:
+    """The SMS that tells of an event. The arguments may be secret: the text is sent, and nothing else done with it."""
+    words = service.notices[event].by_language[language]
+    return cut(fill(words, lambda path: _in(arguments, path), language, time_zone), SMS_LIMITS)
+
+
+def _in(values: Mapping[str, Any], path: Path) -> Any:
+    value: Any = values
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _shown(placeholder: Fill, value: Any, language: str, time_zone: tzinfo) -> str:

@@ -9,11 +9,17 @@ import pytest
 
 from billing.http_client import HttpBilling
 from billing_core.app import make_app
+from billing_core.cabinet import Cabinet
+from billing_core.config import CabinetRules, InboxRules
 from billing_core.database import open_pool
+from billing_core.measures import Measures
 from billing_core.migrator import migrate, read_migrations
+from billing_core.operations import make_operations
+from billing_core.passwords import Hasher
+from billing_core.sealing import Seal
 from billing_core.seed import seed
 
-from .running_core import KEY, Core, served
+from .running_core import KEY, NOTICE_KEY, PEPPER, Core, served
 
 
 @pytest.fixture(scope="module")
@@ -30,9 +36,13 @@ async def database(postgres_url: str) -> str:
 async def core(database: str) -> AsyncIterator[Core]:
     """A running core with 1000 numbers of each network."""
     pool = await open_pool(database, 8)
-    async with served(make_app(pool, {"engine": KEY})) as url:
+    measures, hasher = Measures(), Hasher(PEPPER)
+    cabinet = Cabinet(CabinetRules(), hasher, Seal(NOTICE_KEY), measures.password_ceiling.inc)
+    operations = make_operations(cabinet, InboxRules())
+    async with served(make_app(pool, {"engine": KEY}, operations, measures)) as url:
         billing = HttpBilling(url, "engine", KEY)
         await billing.start()
-        yield Core(url, billing, pool)
+        yield Core(url, billing, pool, cabinet, operations, measures)
         await billing.close()
+    hasher.close()
     await pool.close()

@@ -17,7 +17,8 @@ import pytest
 from billing.calls import Call, Done, NotMade
 from billing.http_client import HttpBilling
 
-from .running_core import KEY
+from .running_core import KEY, NOTICE_KEY, PEPPER
+from .stand_in_engine import RELAY_KEY
 
 
 class Ended(NamedTuple):
@@ -26,9 +27,16 @@ class Ended(NamedTuple):
     err: str
 
 
-def configured(folder: Path, database_url: str, listen: str = "127.0.0.1:0") -> Path:
-    for name in ("engine", "pepper"):
-        (folder / name).write_bytes(KEY)
+def configured(
+    folder: Path,
+    database_url: str,
+    listen: str = "127.0.0.1:0",
+    engine_url: str = "http://127.0.0.1:9",
+    log_level: str = "info",
+) -> Path:
+    keys = {"engine": KEY, "pepper": PEPPER, "notices": NOTICE_KEY, "billing-core": RELAY_KEY}
+    for name, key in keys.items():
+        (folder / name).write_bytes(key)
     path = folder / "config.yaml"
     path.write_text(
         "billing_core:\n"
@@ -36,6 +44,10 @@ def configured(folder: Path, database_url: str, listen: str = "127.0.0.1:0") -> 
         f'  database_url: "{database_url}"\n'
         "  clients: {engine: engine}\n"
         "  pepper_file: pepper\n"
+        "  notice_key_file: notices\n"
+        "  relay_key_file: billing-core\n"
+        f"  engine_url: {engine_url}\n"
+        f"  log_level: {log_level}\n"
     )
     return path
 
@@ -106,6 +118,39 @@ async def test_a_number_of_numbers_that_makes_no_sense_is_one_line(
 ) -> None:
     ended = await ran("seed", "--numbers", numbers, "--config", str(configured(tmp_path, postgres_url)))
     assert ended == Ended(1, "", "billing-core: --numbers must be 1 to 1000000\n")
+
+
+async def test_money_that_comes_and_calls_that_were_missed_are_commands(postgres_url: str, tmp_path: Path) -> None:
+    config = ("--config", str(configured(tmp_path, postgres_url)))
+    await ran("migrate", *config)
+    await ran("seed", "--numbers", "100", *config)
+    payment = "6f2b1f0e-6a2b-4a51-9a52-0a6f4f6f0002"
+    topup = ("topup", "77010000007", "499.5", "--id", payment, *config)
+    balance = "2288.33 KZT on the account of 77010000007 then\n"
+    assert await ran(*topup) == Ended(0, f"499.50 KZT came under {payment}: {balance}", "")
+    assert await ran(*topup) == Ended(0, f"499.50 KZT came before under {payment}: {balance}", "")
+    missed = ("missed-call", "77010000007", "--from", "77010000008", "--times", "2", *config)
+    assert await ran(*missed) == Ended(0, "77010000007 will be told\n", "")
+    connection = await asyncpg.connect(postgres_url)
+    rows = await connection.fetch("SELECT event, arguments FROM notices ORDER BY position")
+    await connection.execute("TRUNCATE notices")
+    await connection.close()
+    assert [row["event"] for row in rows] == ["account.topped_up", "calls.missed"]
+    assert json.loads(rows[0]["arguments"])["balance"] == {"minor": 228833, "currency": "KZT"}
+    assert json.loads(rows[1]["arguments"]).items() >= {"caller": "77010000008", "count": 2}.items()
+
+
+async def test_a_command_that_is_refused_says_why_in_one_line(postgres_url: str, tmp_path: Path) -> None:
+    config = ("--config", str(configured(tmp_path, postgres_url)))
+    await ran("migrate", *config)
+    await ran("seed", "--numbers", "100", *config)
+    for arguments, line in (
+        (("topup", "77019999999", "5"), "nobody holds this number"),
+        (("topup", "77010000097", "5"), "the number is closed"),
+        (("missed-call", "77010000097", "--from", "77010000008"), "the number is closed"),
+        (("identity-proven", "77010000007"), "nobody has tried a password of this number's cabinet"),
+    ):
+        assert await ran(*arguments, *config) == Ended(1, "", f"billing-core: {line}\n")
 
 
 async def test_a_call_that_was_not_served_is_a_line_of_log_with_the_number_masked(

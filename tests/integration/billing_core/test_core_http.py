@@ -150,10 +150,10 @@ async def test_without_its_database_the_core_says_that_nothing_was_done_and_reco
     core: Core, postgres_url: str
 ) -> None:
     pool = await open_pool(postgres_url, 1)
-    async with served(make_app(pool, {"engine": KEY})) as url:
+    async with served(make_app(pool, {"engine": KEY}, core.operations, core.measures)) as url:
         billing = HttpBilling(url, "engine", KEY)
         await billing.start()
-        cut_off = Core(url, billing, pool)
+        cut_off = core._replace(url=url, billing=billing, pool=pool)
         backend = await pool.fetchval("SELECT pg_backend_pid()")
         async with pool.acquire():  # the only connection: nobody else gets one in time
             assert "503" in str(await billing.ready(2.0))

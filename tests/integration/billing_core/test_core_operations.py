@@ -10,15 +10,17 @@ import pytest
 
 from billing.calls import Done, Refused
 from billing.contract import OPERATIONS
-from billing_core.operations import PERFORMING
 
 from .running_core import Core
 
 ACTIVE, BARRED, BLOCKED, CLOSED, STRANGER = "77010000007", "77010000091", "77010000095", "77010000097", "77019999999"
 
 
-def test_every_operation_of_the_contract_is_performed_and_no_other() -> None:
-    assert set(PERFORMING) == set(OPERATIONS)
+async def test_every_operation_of_the_contract_is_performed_and_no_other(core: Core) -> None:
+    reading, changes, prepared = core.operations
+    assert len(reading) + len(changes) + len(prepared) == len(OPERATIONS)
+    assert {*reading, *changes, *prepared} == set(OPERATIONS)
+    assert {name for name, operation in OPERATIONS.items() if not operation.changes} == set(reading)
 
 
 async def test_hello_tells_network_brand_and_status_and_no_language_before_one_was_chosen(core: Core) -> None:

@@ -252,3 +252,36 @@ async def test_redis_away_is_a_screen_and_nothing_worse() -> None:
     assert await phone.send("1") == sorry
     assert len(phone.notes.faults) == 2
     await store.close()
+
+
+PASSWORD = Done({"valid_until": "2026-11-22T10:00:00Z"})
+
+
+async def test_a_code_that_changes_something_is_kept_before_its_call(store: RedisStore) -> None:
+    phone = Phone(store, cabinet__temporary_password=[PASSWORD])
+    reply = await phone.dial("245")
+    assert reply == Reply("Временный пароль кабинета придёт по SMS. Он действует 24 часа.", True)
+    kept = phone.billing.stored_then[-1]
+    assert kept.pending.operation == "cabinet.temporary_password"
+
+
+async def test_a_repeat_of_such_a_code_changes_nothing_more(store: RedisStore) -> None:
+    phone = Phone(store, cabinet__temporary_password=[PASSWORD])
+    first = await phone.dial("245", mark="c1/5-5")
+    assert await phone.dial("245", mark="c1/5-5") == first
+    assert phone.billing.times("cabinet.temporary_password") == 1
+
+
+async def test_an_engine_killed_in_such_a_call_asks_again_under_the_same_id_when_the_input_is_repeated(
+    store: RedisStore,
+) -> None:
+    phone = Phone(store, cabinet__temporary_password=[PASSWORD])
+    await phone.dial("245", mark="c1/5-5")
+    await store.begin(replace(phone.billing.stored_then[-1], input_mark="x"), 60)
+    await store.begin(phone.billing.stored_then[-1], 60)  # what lay there when the engine died
+    other = Phone(store, cabinet__temporary_password=[PASSWORD])
+    assert await other.dial("245", mark="c1/5-5") == Reply(
+        "Временный пароль кабинета придёт по SMS. Он действует 24 часа.", True
+    )
+    asked = [call for call in (*phone.billing.asked, *other.billing.asked) if call.operation.startswith("cabinet")]
+    assert len({call.id for call in asked}) == 1

@@ -16,3 +16,9 @@ def test_a_call_that_is_printed_shows_neither_its_arguments_nor_the_whole_number
     assert "4711" not in printed
     assert "77010000007" not in printed
     assert "…0007" in printed
+
+
+def test_an_answer_is_wanted_by_sms_only_when_it_was_said() -> None:
+    call = Call("id-1", "cabinet.temporary_password", "77010000007", "kk", {})
+    assert not call.by_sms
+    assert "by SMS" in f"{call._replace(by_sms=True)}"

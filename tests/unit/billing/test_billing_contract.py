@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -56,6 +57,12 @@ def test_a_status_operation_that_is_missing_or_changes_something_breaks_the_rule
 def test_a_result_that_is_a_secret_breaks_the_rules() -> None:
     telling = dataclasses.replace(HELLO, results={"pin": Field(Secret(4), "the PIN")})
     assert broken_rules([telling]) == ["subscribers.hello: result pin is a secret"]
+
+
+@pytest.mark.parametrize("change", [{"answer_notice": "moon.landed"}, {"changes": False}])
+def test_a_notice_for_an_answer_must_be_an_event_and_answer_a_change(change: dict[str, Any]) -> None:
+    [broken] = broken_rules([dataclasses.replace(SET_LANGUAGE, **change), OPERATIONS["calls.status"]])
+    assert "its notice" in broken
 
 
 FITTING: list[tuple[Type, object]] = [

@@ -28,6 +28,13 @@ def test_what_is_sent_is_what_is_read() -> None:
     assert (str(read.id), read.msisdn, read.language, read.arguments) == (call.id, "77010000007", "kk", {"call": "x"})
 
 
+def test_that_the_answer_is_wanted_by_sms_travels_and_is_left_out_otherwise() -> None:
+    call = Call("6f2b1f0e-6a2b-4a51-9a52-0a6f4f6f0001", "cabinet.temporary_password", "77010000007", "kk", {})
+    assert b"by_sms" not in request_octets(call)
+    assert not read_request(request_octets(call)).by_sms
+    assert read_request(request_octets(call._replace(by_sms=True))).by_sms
+
+
 def test_done_by_the_contract_is_done() -> None:
     answer = read_answer(BALANCES, 200, octets({"done": {"balance": SUM, "bonuses": SUM, "new": 1}}))
     assert answer == Done({"balance": SUM, "bonuses": SUM})

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from billing_core.config import ConfigError, Listen, read_config
+from billing_core.config import ConfigError, CoreSection, Listen, read_config
 from strict_yaml import StrictYamlError
 
 OURS = Path(__file__).parents[3] / "config.yaml"
@@ -31,6 +31,11 @@ def test_the_configuration_of_the_repository_is_read() -> None:
     assert config.data_folder == OURS.parent / ".data"
 
 
+def test_the_configuration_of_the_repository_says_the_defaults() -> None:
+    section = read_config(OURS).core
+    assert section == CoreSection(clients=section.clients)
+
+
 def test_without_an_address_the_private_server_in_the_data_folder_is_meant(tmp_path: Path) -> None:
     keyed(tmp_path, "postgres")
     config = read_config(written(tmp_path, "data_folder: .\nbilling_core: {clients: {engine: keys/engine}}\n"))
@@ -48,12 +53,17 @@ def test_a_socket_path_that_the_system_would_cut_is_refused(tmp_path: Path) -> N
 
 
 def test_keys_are_read_from_beside_the_configuration(tmp_path: Path) -> None:
-    keyed(tmp_path, "engine", "pepper")
-    text = "billing_core: {clients: {engine: keys/engine}, pepper_file: keys/pepper}\n"
+    keyed(tmp_path, "engine", "pepper", "notices", "billing-core")
+    text = (
+        "billing_core: {clients: {engine: keys/engine}, pepper_file: keys/pepper, notice_key_file: keys/notices,"
+        " relay_key_file: keys/billing-core}\n"
+    )
     config = read_config(written(tmp_path, text))
     assert config.client_keys() == {"engine": b"engine-0123456789abcdef0123456789abcdef"}
     assert len(config.masking_key()) == 32
     assert b"pepper" not in config.masking_key()
+    assert config.notice_key().startswith(b"notices-")
+    assert config.relay_key().startswith(b"billing-core-")
 
 
 def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
@@ -71,6 +81,14 @@ def test_a_key_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         ("billing_core: {clients: {a: b}, pool_max: 0}", "1:43: 0 is out of range"),
         ("billing_core: {clients: {a: b}, database_url: mysql://x}", "1:47: not an address of PostgreSQL"),
         ("production: true\nbilling_core: {clients: {a: b}}", "2:15: the private server is not for production"),
+        ("billing_core: {clients: {a: b}, engine_url: 127.0.0.1}", "1:45: not an address of an engine"),
+        (
+            "production: true\nbilling_core: {clients: {a: b}, database_url: postgresql://x,"
+            " engine_url: http://engine.example}",
+            "2:75: passwords would travel in clear",
+        ),
+        ("billing_core: {clients: {a: b}, cabinet: {lock_minutes: 0}}", "1:57: 0 is out of range"),
+        ("billing_core: {clients: {a: b}, inbox: {messages_a_day_max: 5}}", "unknown key 'messages_a_day_max'"),
         ("engine: {}", "1:1: 'billing_core' is missing"),
     ],
 )

@@ -309,3 +309,79 @@ def test_a_service_closed_to_a_network_shows_its_own_screen() -> None:
     menu = service("screens:\n  root: {show: {ru: Да, en: Yes}}\n  bye: {end: {ru: Нет, en: No}}\n", head)
     assert Dialogue(menu).dial() == "Yes"
     assert Dialogue(menu).dial(network="o") == "No"
+
+
+# --- what dialling alone may do -------------------------------------------------------------------------------------
+
+CHANGES = service("""
+screens:
+  root:
+    menu: {ru: Корень, en: Root}
+    options:
+      - {id: go, text: {ru: Дальше, en: On}, go: change}
+  change:
+    route:
+    do: {call: subscribers.set_language, with: {language: "'ru'"}, done: bye, refused: {"*": bye},
+         unknown: bye, not_made: bye}
+  bye: {end: {ru: Пока, en: Bye}}
+""")
+
+
+def test_a_dialled_part_never_leads_into_a_change() -> None:
+    talk = Dialogue(CHANGES, {"subscribers.set_language": Done({"language": "ru"})})
+    assert talk.dial("1") == "Root\n1 On"
+    assert not talk.calls
+    assert talk.send("1") == "Bye"
+    assert len(talk.calls) == 1
+
+
+def test_a_code_of_its_own_may_be_a_change() -> None:
+    head = HEAD.replace("start: root", "start: change")
+    menu = service("""
+screens:
+  change:
+    route:
+    do: {call: subscribers.set_language, with: {language: "'ru'"}, done: bye, refused: {"*": bye},
+         unknown: bye, not_made: bye}
+  bye: {end: {ru: Пока, en: Bye}}
+""", head)  # fmt: skip
+    talk = Dialogue(menu, {"subscribers.set_language": Done({"language": "ru"})})
+    assert talk.dial() == "Bye"
+    assert talk.makes[0].changes
+
+
+# --- SMS ------------------------------------------------------------------------------------------------------------
+
+BY_SMS = service("""
+patterns:
+  - {words: [BAL, БАЛАНС], go: balance}
+  - {words: [LANG, ТІЛ], save: wanted, choices: {RU: ru, РУС: ru, EN: en}, go: language}
+screens:
+  balance:
+    route:
+    do: {call: balances.get, into: account, done: told, refused: {"*": help}, unknown: help, not_made: help}
+  told: {end: {ru: "${account.balance|money}", en: "${account.balance|money}"}}
+  language:
+    route:
+    do: {call: subscribers.set_language, with: {language: wanted}, done: notice, refused: {"*": help},
+         unknown: help, not_made: help}
+  help: {end: {ru: Помощь, en: Help}}
+""", HEAD.replace('dial: ["*100#"]\nstart: root', 'sms: {to: ["111"], else: help}'))  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["BAL", "bal", " Bal ", "БАЛАНС", "баланс", "ВAL", "ＢＡＬ", "BAL\r\n"])
+def test_a_word_is_known_whatever_its_case_width_and_look_alikes(text: str) -> None:
+    assert Dialogue(BY_SMS, {"balances.get": MONEY}).sms(text) == "1.50 KZT"
+
+
+@pytest.mark.parametrize("text", ["", "BALANCE?", "BAL 5", "LANG", "LANG DE", "LANG RU RU", "что"])
+def test_an_unknown_text_gets_the_help(text: str) -> None:
+    assert Dialogue(BY_SMS).sms(text) == "Help"
+
+
+@pytest.mark.parametrize("text", ["LANG RU", "lang ru", "тіл рус"])
+def test_a_change_asked_by_sms_is_answered_by_its_notice(text: str) -> None:
+    talk = Dialogue(BY_SMS, {"subscribers.set_language": Done({"language": "ru"})})
+    assert not talk.sms(text)
+    assert talk.calls[0].by_sms
+    assert talk.calls[0].arguments == {"language": "ru"}

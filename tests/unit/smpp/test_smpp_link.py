@@ -9,12 +9,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 import uvloop
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
+import smpp.dial
 from smpp import constants as c
 from smpp import pdu as p
 from smpp.codec import decode, encode
@@ -102,11 +103,6 @@ class Phone:
 
 
 Dial = Callable[[int], Awaitable[Phone]]
-
-
-@pytest.fixture(scope="session")
-async def reactor() -> AsyncioSelectorReactor:
-    return reactor_on(asyncio.get_running_loop())
 
 
 @pytest.fixture
@@ -427,8 +423,6 @@ async def test_nobody_there_is_a_connection_error(
 ) -> None:
     with pytest.raises(ConnectionError, match="no connection to"):
         await dial(reactor, "127.0.0.1", free_port(), BIND, Owner(), QUICK)
-    with pytest.raises(ConnectionError, match="cannot resolve"):
-        await dial(reactor, "nobody.invalid", 2775, BIND, Owner(), QUICK)
 
 
 @pytest.mark.parametrize(("hangs_up", "reason"), [(True, "closed_by_peer"), (False, "bind_unanswered")])
@@ -443,6 +437,36 @@ async def test_a_centre_that_does_not_answer_the_bind_is_a_connection_error(
         port = server.sockets[0].getsockname()[1]
         with pytest.raises(ConnectionError, match=reason):
             await dial(reactor, "127.0.0.1", port, BIND, Owner(), QUICK)
+
+
+@pytest.mark.parametrize("greeting_is_first", [False, True])
+async def test_a_server_of_something_else_is_a_connection_error(
+    reactor: AsyncioSelectorReactor, monkeypatch: pytest.MonkeyPatch, greeting_is_first: bool
+) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2\r\n")
+        await reader.read()
+        writer.close()
+
+    connected = smpp.dial._connected
+
+    async def connected_on_a_busy_loop(*arguments: Any) -> Any:
+        link = await connected(*arguments)
+        await asyncio.sleep(0.05)
+        return link
+
+    if greeting_is_first:  # it comes, and ends the link, before our bind can leave
+        monkeypatch.setattr("smpp.dial._connected", connected_on_a_busy_loop)
+    async with await asyncio.start_server(greet, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ConnectionError, match="bad_length"):
+            await dial(reactor, "127.0.0.1", port, BIND, Owner(), QUICK)
+
+
+@pytest.mark.parametrize("host", ["nobody.invalid", "..", "x" * 70])
+async def test_a_host_that_is_no_name_is_a_connection_error(reactor: AsyncioSelectorReactor, host: str) -> None:
+    with pytest.raises(ConnectionError, match="cannot resolve"):
+        await dial(reactor, host, 2775, BIND, Owner(), QUICK)
 
 
 async def test_a_dial_that_is_cancelled_leaves_no_connection(

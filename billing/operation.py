@@ -1,0 +1,51 @@
+"""What one operation of the billing contract is, and the refusals that many of them share.
+
+Rules of this file (pure): who is served, by the status of a number: `active` everything; `barred` for debt: balance,
+voucher, extra balance, language, help; `blocked` by its owner and `closed`: help only. The core looks at the status
+again in every operation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from billing.values import Field, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing the billing core can be asked to do.
+
+    `refusals`: code → meaning. `changes`: it alters something that lasts. `status`: the operation that tells the
+    outcome by the call's id. `seconds_max`: how long a caller waits at most. `details`: what a refusal may carry, all
+    of them optional. `answer_notice`: the event of `billing.notices` that is written in the operation's own transaction
+    when it was done and its answer was wanted by SMS (`Call.by_sms`); whoever asked so sends no answer of their own.
+    """
+
+    name: str
+    means: str
+    arguments: Mapping[str, Field]
+    results: Mapping[str, Field]
+    refusals: Mapping[str, str]
+    changes: bool
+    status: str | None
+    seconds_max: float
+    details: Mapping[str, Field] = dataclasses.field(default_factory=dict)
+    answer_notice: str | None = None
+
+    @property
+    def takes_secret(self) -> bool:
+        """Whether an argument is a secret: such a call is made once, and never made again."""
+        return any(isinstance(field.type, Secret) for field in self.arguments.values())
+
+
+UNKNOWN_NUMBER: Final[Mapping[str, str]] = {"UNKNOWN_NUMBER": "the core has no subscriber with this number"}
+NOT_IN_USE: Final[Mapping[str, str]] = {
+    **UNKNOWN_NUMBER,
+    "BLOCKED": "the number is blocked by its owner",
+    "CLOSED": "the number is closed",
+}
+NOT_WHILE_BARRED: Final[Mapping[str, str]] = {**NOT_IN_USE, "BARRED": "the number is barred for debt"}

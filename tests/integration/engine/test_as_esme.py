@@ -1,0 +1,244 @@
+"""The engine as an ESME: it binds to a centre, and dialogues and SMS go over deliver_sm and submit_sm."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+import pytest_asyncio
+
+from billing import notices
+from billing.signing import key_from_file, sign
+from smpp import constants
+from smpp.fake_smsc import Account, FakeSmsc, NotServed, Treatment
+from smpp.pdu import SubmitSm
+from smpp.reactor import reactor_on
+from smpp.receipt import MessageState
+from stack.programs import start_engine, stop_program
+from tests.conftest import RunningStack
+
+LINK = """
+    centre:
+      role: client
+      address: 127.0.0.1:{port}
+      bind: transceiver
+      binds: {binds}
+      system_id: engine
+      password_file: centre.password
+      network: kcell
+      dialect: standard
+      trust: operator
+"""
+
+
+class Esme(NamedTuple):
+    """An engine of its own that is bound to a centre of its own; the billing core is the stack's."""
+
+    smsc: FakeSmsc
+    config: Path
+    http: str
+    key: bytes
+
+
+@pytest.fixture(scope="module")
+def centre_port(free_port: Callable[[], int]) -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def engine(running_stack: RunningStack, centre_port: int, free_port: Callable[[], int]) -> Iterator[tuple[Path, str]]:
+    """An engine process beside the stack's: same Redis and core, other ports, one link to the centre."""
+    settings = running_stack.settings
+    text = running_stack.config.read_text()
+    http = f"127.0.0.1:{free_port()}"
+    text = text.replace(f"http_listen: {settings.engine_http}", f"http_listen: {http}", 1)
+    text = text.replace(f"smpp_listen: {settings.engine_smpp}", f"smpp_listen: 127.0.0.1:{free_port()}", 1)
+    text = text.replace("  links:  ", "  links:\n" + LINK.format(port=centre_port, binds=2).strip("\n") + "\n  #", 1)
+    text = text.replace("links: [kcell-ussdc]", "links: [centre]", 1)
+    config = running_stack.config.parent / "esme.yaml"
+    config.write_text(text)
+    (config.parent / "centre.password").write_text("secret\n")
+    child = start_engine(config)
+    yield config, http
+    stop_program(child)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def esme(engine: tuple[Path, str], centre_port: int) -> AsyncIterator[Esme]:
+    config, http = engine
+    reactor = reactor_on(asyncio.get_running_loop())
+    async with FakeSmsc(reactor, Account("engine", "secret"), port=centre_port) as smsc:
+        await smsc.until_bound(2, 20)
+        yield Esme(smsc, config, http, key_from_file((config.parent / ".data/keys/billing-core").read_bytes()))
+
+
+def hand_over(esme: Esme, event: str, arguments: dict[str, object], **fields: str) -> tuple[int, dict[str, str]]:
+    """What the core's relay does: status and JSON of the answer."""
+    notice = notices.Notice(
+        **{
+            "id": str(uuid.uuid4()), "msisdn": "77010000007", "network": "kcell", "event": event, "language": "ru",
+            "arguments": arguments, "not_after": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600)),
+            **fields,
+        }
+    )  # fmt: skip
+    body = notices.to_octets(notice)
+    headers = sign("billing-core", esme.key, "POST", notices.PATH, body, time.time())
+    request = urllib.request.Request(f"http://{esme.http}{notices.PATH}", body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=45) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+TOP_UP = {"sum": {"minor": 10000, "currency": "KZT"}, "balance": {"minor": 20000, "currency": "KZT"}}
+
+
+async def test_the_same_dialogue_runs_over_deliver_sm_and_submit_sm(esme: Esme) -> None:
+    phone = esme.smsc.handset("77010000217")
+    screen = await phone.dial("*111*9#")
+    assert screen.text.startswith("Тіл\n1 Қазақша")
+    assert not screen.ends
+    assert (await phone.send("0")).text.startswith("Менің нөмірім")
+    screen = await phone.send("3")
+    assert screen.text.startswith("Баланс: ")
+    assert screen.ends
+    assert isinstance(screen.pdu, SubmitSm)
+    assert (screen.pdu.source_addr, screen.pdu.destination_addr) == (phone.code, "77010000217")
+
+
+async def test_an_sms_to_111_is_answered_by_sms(esme: Esme) -> None:
+    await esme.smsc.send_sms("77010000209", "111", "BAL")
+    sms = await esme.smsc.sms_to("77010000209")
+    assert sms.source == "111"
+    assert sms.text.startswith("Баланс: ")
+
+
+async def test_an_sms_from_a_short_number_or_a_name_is_taken_and_never_answered(esme: Esme) -> None:
+    await esme.smsc.send_sms("4259", "111", "BAL")
+    with pytest.raises(NotServed):
+        await esme.smsc.sms_to("4259", 0.3)
+
+
+async def test_a_redelivered_sms_has_one_answer(esme: Esme) -> None:
+    for _ in range(2):
+        await esme.smsc.send_sms("77010000211", "111", "TARIFF")
+    await esme.smsc.sms_to("77010000211")
+    with pytest.raises(NotServed):
+        await esme.smsc.sms_to("77010000211", 0.4)
+
+
+async def test_an_unknown_word_gets_the_help(esme: Esme) -> None:
+    await esme.smsc.send_sms("77010000212", "111", "как дела?")
+    assert "111 нөміріне жіберіңіз" in (await esme.smsc.sms_to("77010000212")).text
+
+
+async def test_an_sms_to_a_number_that_is_none_of_ours_is_refused(esme: Esme) -> None:
+    with pytest.raises(NotServed) as caught:
+        await esme.smsc.send_sms("77010000213", "999", "BAL")
+    assert caught.value.status == constants.ESME_RINVDSTADR
+
+
+async def test_a_notice_is_answered_200_only_when_the_smsc_took_it(esme: Esme) -> None:
+    status, answer = await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP)
+    sms = await esme.smsc.sms_to("77010000007")
+    assert (status, sms.text) == (200, "Ваш счёт пополнен на 100 тг. Баланс: 200 тг")
+    assert answer["message_id"] == sms.message_ids[0]
+
+
+async def test_the_time_that_is_left_goes_along_as_validity_period(esme: Esme) -> None:
+    await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP)
+    part = (await esme.smsc.sms_to("77010000007")).parts[0]
+    assert part.validity_period.startswith("00000000")
+    assert part.validity_period.endswith("R")
+    assert part.registered_delivery == 1
+
+
+async def test_a_long_notice_arrives_whole_under_the_service_sender(esme: Esme) -> None:
+    arguments = {"password": "k7w9xm4rtp", "valid_until": "2026-11-22T10:00:00Z"}
+    status, _ = await asyncio.to_thread(hand_over, esme, "cabinet.temporary_password", arguments)
+    sms = await esme.smsc.sms_to("77010000007")
+    assert status == 200
+    assert "k7w9xm4rtp" in sms.text
+    assert len(sms.parts) > 1
+    assert sms.source == "Kcell"
+    assert sms.parts[0].source_addr_ton == 5
+
+
+@pytest.mark.parametrize(
+    "treatment", [Treatment(status=constants.ESME_RTHROTTLED), Treatment(status=constants.ESME_RSYSERR)]
+)
+async def test_a_notice_that_the_smsc_refuses_is_to_be_handed_over_later(esme: Esme, treatment: Treatment) -> None:
+    esme.smsc.treat_next(treatment)
+    status, answer = await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP)
+    assert status == 503
+    assert "the peer said" in answer["detail"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"not_after": "2020-01-01T00:00:00Z"}, {"network": "o"}],
+)
+async def test_a_notice_that_can_never_be_sent_says_so(esme: Esme, fields: dict[str, str]) -> None:
+    status, answer = await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP, **fields)
+    assert status == 422
+    assert answer["detail"]
+
+
+async def test_a_notice_without_the_right_signature_is_refused(esme: Esme) -> None:
+    forged = esme._replace(key=b"x" * 32)
+    status, _ = await asyncio.to_thread(hand_over, forged, "account.topped_up", TOP_UP)
+    assert status == 401
+
+
+async def test_receipts_are_matched_and_counted(esme: Esme) -> None:
+    await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP)
+    sms = await esme.smsc.sms_to("77010000007")
+    await esme.smsc.send_receipt(sms, MessageState.DELIVERED)
+    await asyncio.sleep(0.1)
+
+    def metrics() -> str:
+        with urllib.request.urlopen(f"http://{esme.http}/metrics", timeout=5) as answer:
+            return str(answer.read().decode())
+
+    assert 'ussd_receipts_total{state="delivered"}' in await asyncio.to_thread(metrics)
+
+
+async def test_a_probe_says_whether_the_link_is_usable(esme: Esme) -> None:
+    def probe() -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.prefix) / "bin" / "ussd-engine"), "probe", "centre", "--config", str(esme.config)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    done = await asyncio.to_thread(probe)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("OK - centre: ")
+    esme.smsc.bind_status = constants.ESME_RINVPASWD
+    done = await asyncio.to_thread(probe)
+    esme.smsc.bind_status = constants.ESME_ROK
+    assert done.returncode == 2
+    assert "ESME_RINVPASWD" in done.stdout
+
+
+async def test_the_bind_is_dialled_again_after_it_was_cut(esme: Esme) -> None:
+    binds = len(esme.smsc.bind_requests)
+    esme.smsc.cut()
+    while len(esme.smsc.bind_requests) < binds + 2:
+        await asyncio.sleep(0.05)
+    await esme.smsc.until_bound(2, 20)
+    assert (await esme.smsc.handset("77010000224").dial("*111#")).text.startswith("Менің нөмірім")
+
+
+async def test_a_notice_without_a_bound_link_is_to_be_handed_over_later(esme: Esme) -> None:
+    await esme.smsc.crash()
+    status, _ = await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP, msisdn="77010000999")
+    assert status == 503

@@ -1,0 +1,125 @@
+"""An SMS to a short number: one message, one answer, accepted only when the core has committed (async over ports only).
+
+- The core first notes the SMS in its inbox: a message that the SMSC sends again gets the same inbox id, and so the
+  calls of its walk the same ids; it has one effect.
+- What the core cannot say yet leaves the message with the SMSC: a temporary error, and it comes again.
+- A change is answered by the core's own notice; the rest is answered from here, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import NamedTuple
+
+from billing.calls import Call, Done, NotMade, Outcome, Unknown
+from billing.contract import OPERATIONS
+from sessions.session import Session
+
+from . import walk
+from .config import Link
+from .menu import Service
+from .outbox import Sms
+from .turn import OUTCOME_WORDS, Ports, Turns, spoken_language
+from .walk import MenuLoop, Show
+from .wording import SMS_LIMITS
+
+ANSWERED_MAX = 10_000
+"""Messages whose answer is remembered as given, so that a repeat is not answered twice."""
+
+
+class Incoming(NamedTuple):
+    """An SMS as it came: `until` is the deadline for its acceptance, on the clock of the turns."""
+
+    msisdn: str
+    link: Link
+    short_number: str
+    text: str
+    until: float
+
+
+class Verdict(NamedTuple):
+    """What the SMSC is told, and what the subscriber: `answer` None is nothing."""
+
+    accepted: bool
+    answer: Sms | None = None
+
+
+ACCEPTED = Verdict(True)
+LATER = Verdict(False)
+
+
+class _Later(Exception):
+    """It is not known whether the core did it: the message stays with the SMSC."""
+
+
+class SmsTurns:
+    """Takes SMS. It keeps nothing that must survive."""
+
+    def __init__(self, ports: Ports, turns: Turns) -> None:
+        self._ports = ports
+        self._turns = turns
+        self._answered: OrderedDict[str, None] = OrderedDict()
+
+    async def take(self, service: Service, sms: Incoming) -> Verdict:
+        """Walks the service's patterns and answers by SMS. LATER: the core has not said that it is done."""
+        subscriber = await self._ports.greetings.ask(sms.msisdn, sms.link.network.language)
+        if subscriber is None:
+            return ACCEPTED  # nobody of ours: nothing to do, nothing to say
+        inbox_id = await self._accept(sms)
+        if inbox_id is None:
+            return ACCEPTED
+        if not inbox_id:
+            return LATER
+        session = Session(
+            id=inbox_id, msisdn=sms.msisdn, link=sms.link.name, reference="", network=sms.link.config.network,
+            brand=subscriber.brand, status=subscriber.status, service=service.id, menu=service.version, started_at=0.0,
+            language=spoken_language(subscriber.language, sms.link.network.language, service),
+        )  # fmt: skip
+        try:
+            shown = await self._walk(service, session, sms)
+        except _Later:
+            return LATER
+        except MenuLoop as error:
+            self._ports.witness.failed(str(error), sms.msisdn)
+            return ACCEPTED
+        if not shown.text or inbox_id in self._answered:
+            return ACCEPTED
+        self._note_answered(inbox_id)
+        return Verdict(True, Sms(sms.msisdn, sms.link.config.network, service.id, shown.text))
+
+    async def _accept(self, sms: Incoming) -> str | None:
+        """The id under which the core has noted the message; None when it is not to be answered, "" when not known."""
+        arguments = {
+            "link": sms.link.name,
+            "short_number": sms.short_number,
+            "digest": hashlib.sha256(sms.text.encode("utf-8", "surrogatepass")).hexdigest(),
+        }
+        call = Call(self._ports.new_id(), "inbox.accept", sms.msisdn, sms.link.network.language, arguments)
+        outcome = await self._perform(call, sms.until)
+        if isinstance(outcome, Done):
+            return str(outcome.result["inbox_id"])
+        return "" if isinstance(outcome, Unknown | NotMade) else None
+
+    async def _walk(self, service: Service, session: Session, sms: Incoming) -> Show:
+        terms = self._turns.terms(sms.link)._replace(limits=SMS_LIMITS)
+        step = walk.take_sms(service, session, sms.text, terms)
+        while not isinstance(step, Show):
+            outcome = await self._perform(step.call, sms.until)
+            if step.changes and isinstance(outcome, Unknown | NotMade):
+                raise _Later
+            if step.changes:
+                self._ports.greetings.forget(sms.msisdn)
+            step = walk.resume(service, step.session, outcome, terms)
+        return step
+
+    async def _perform(self, call: Call, until: float) -> Outcome:
+        seconds = min(OPERATIONS[call.operation].seconds_max, until - self._ports.now())
+        outcome = await self._ports.billing.perform(call, seconds) if seconds > 0 else NotMade("no time left")
+        self._ports.witness.call_made(call.operation, OUTCOME_WORDS[type(outcome)])
+        return outcome
+
+    def _note_answered(self, inbox_id: str) -> None:
+        self._answered[inbox_id] = None
+        if len(self._answered) > ANSWERED_MAX:
+            self._answered.popitem(last=False)
