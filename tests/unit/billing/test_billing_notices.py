@@ -63,11 +63,22 @@ def test_a_field_that_does_not_fit_is_named_and_its_value_is_not(change: dict[st
     assert "k7wq29xnpa" not in str(error.value)
 
 
-@given(st.binary() | st.just(b"[" * 60_000) | st.just(b'{"arguments":' * 9_000) | st.just(b'"text"'))
-def test_noise_is_one_fault_of_the_whole_body(noise: bytes) -> None:
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'"text"', b"[]", b"[" * 60_000, b'{"arguments":' * 9_000])
+def test_what_is_no_json_object_is_one_fault_of_the_whole_body(body: bytes) -> None:
     with pytest.raises(NoticeError) as error:
-        from_octets(noise)
+        from_octets(body)
     assert [fault.field for fault in error.value.faults] == ["body"]
+
+
+_JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists, max_leaves=5)
+
+
+@given(
+    st.binary() | st.dictionaries(st.sampled_from(Notice._fields), _JSON).map(lambda body: json.dumps(body).encode())
+)
+def test_noise_is_never_taken_for_a_notice_and_raises_nothing_else(noise: bytes) -> None:
+    with pytest.raises(NoticeError):
+        from_octets(noise)
 
 
 def test_a_notice_that_is_printed_shows_neither_its_arguments_nor_the_whole_number() -> None:
