@@ -134,6 +134,40 @@ def running_stack(short_folders: Callable[[], Path], free_port: Callable[[], int
         )
 
 
+def with_client_link(config: str, name: str, port: int, binds: int = 1) -> str:
+    """The text of a `config.yaml` with one link more: the engine binds to a centre of the test, as engine / secret.
+
+    Whoever writes the file writes `NAME.password` beside it.
+    """
+    link = f"""
+    {name}:
+      role: client
+      address: 127.0.0.1:{port}
+      binds: {binds}
+      system_id: engine
+      password_file: {name}.password
+      network: kcell
+      dialect: standard
+      trust: operator"""
+    head = "\n  links: "
+    assert head in config, "config.yaml has no links any more"
+    at = config.index("\n", config.index(head) + 1)
+    return config[:at] + link + config[at:]
+
+
+def engine_beside(stack: RunningStack, name: str, port: int, free_port: Callable[[], int], binds: int = 1) -> Path:
+    """Writes the configuration of a second engine: the stack's Redis and core, ports and a client link of its own."""
+    settings = stack.settings
+    text = stack.config.read_text()
+    for key, old in (("http_listen", settings.engine_http), ("smpp_listen", settings.engine_smpp)):
+        text = text.replace(f"{key}: {old}", f"{key}: 127.0.0.1:{free_port()}", 1)
+    text = with_client_link(text, name, port, binds).replace("links: [kcell-ussdc]", f"links: [{name}]", 1)
+    config = stack.config.parent / f"{name}.yaml"
+    config.write_text(text)
+    (config.parent / f"{name}.password").write_text("secret\n")
+    return config
+
+
 def with_free_ports(config: str, free_port: Callable[[], int]) -> str:
     """The text of a `config.yaml` with other ports, and with folders of the repository where they are read from."""
     changes = {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in (8080, 8081, 2775)}

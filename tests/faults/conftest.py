@@ -18,19 +18,7 @@ from stack.child import Child
 from stack.programs import installed_programs
 from stack.settings import read_settings
 from stack.together import Stack, start_all
-from tests.conftest import REPOSITORY, with_free_ports
-
-_LINK = """
-    centre:
-      role: client
-      address: 127.0.0.1:{port}
-      binds: 2
-      system_id: engine
-      password_file: centre.password
-      network: kcell
-      dialect: standard
-      trust: operator
-"""
+from tests.conftest import REPOSITORY, with_client_link, with_free_ports
 
 
 class System:
@@ -71,8 +59,7 @@ def centre_port(free_port: Callable[[], int]) -> int:
 def system(short_folders: Callable[[], Path], free_port: Callable[[], int], centre_port: int) -> Iterator[System]:
     config = short_folders() / "config.yaml"
     text = with_free_ports((REPOSITORY / "config.yaml").read_text(), free_port)
-    text = text.replace("  links:  ", "  links:\n" + _LINK.format(port=centre_port).strip("\n") + "\n  #", 1)
-    text = text.replace("links: [kcell-ussdc]", "links: [centre]", 1)
+    text = with_client_link(text, "centre", centre_port, binds=2).replace("links: [kcell-ussdc]", "links: [centre]", 1)
     config.write_text(text)
     (config.parent / "centre.password").write_text("secret")
     with Stack(say=lambda _line: None) as stack:

@@ -8,35 +8,18 @@ from collections.abc import AsyncIterator, Callable
 import pytest_asyncio
 
 from stack.programs import start_engine, stop_program
-from tests.conftest import RunningStack
+from tests.conftest import RunningStack, engine_beside
 
 from .conftest import NodeSmpp
 
 NUMBER = "77010000007"
-LINK = """
-    node-centre:
-      role: client
-      address: 127.0.0.1:{port}
-      system_id: engine
-      password_file: node.password
-      network: kcell
-      dialect: standard
-      trust: operator
-"""
 
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def bound(running_stack: RunningStack, node: NodeSmpp, free_port: Callable[[], int]) -> AsyncIterator[NodeSmpp]:
     """An engine beside the stack's that is bound to node-smpp."""
     port = await node.listening()
-    settings = running_stack.settings
-    text = running_stack.config.read_text()
-    text = text.replace(f"http_listen: {settings.engine_http}", f"http_listen: 127.0.0.1:{free_port()}", 1)
-    text = text.replace(f"smpp_listen: {settings.engine_smpp}", f"smpp_listen: 127.0.0.1:{free_port()}", 1)
-    text = text.replace("  links:  ", "  links:\n" + LINK.format(port=port).strip("\n") + "\n  #", 1)
-    config = running_stack.config.parent / "node.yaml"
-    config.write_text(text)
-    (config.parent / "node.password").write_text("secret")
+    config = engine_beside(running_stack, "node-centre", port, free_port)
     engine = start_engine(config)
     await node.request("bind_transceiver")
     yield node

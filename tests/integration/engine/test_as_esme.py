@@ -25,20 +25,8 @@ from smpp.pdu import SubmitSm
 from smpp.reactor import reactor_on
 from smpp.receipt import MessageState
 from stack.programs import start_engine, stop_program
-from tests.conftest import RunningStack
-
-LINK = """
-    centre:
-      role: client
-      address: 127.0.0.1:{port}
-      bind: transceiver
-      binds: {binds}
-      system_id: engine
-      password_file: centre.password
-      network: kcell
-      dialect: standard
-      trust: operator
-"""
+from stack.settings import read_settings
+from tests.conftest import RunningStack, engine_beside
 
 
 class Esme(NamedTuple):
@@ -57,19 +45,10 @@ def centre_port(free_port: Callable[[], int]) -> int:
 
 @pytest.fixture(scope="module")
 def engine(running_stack: RunningStack, centre_port: int, free_port: Callable[[], int]) -> Iterator[tuple[Path, str]]:
-    """An engine process beside the stack's: same Redis and core, other ports, one link to the centre."""
-    settings = running_stack.settings
-    text = running_stack.config.read_text()
-    http = f"127.0.0.1:{free_port()}"
-    text = text.replace(f"http_listen: {settings.engine_http}", f"http_listen: {http}", 1)
-    text = text.replace(f"smpp_listen: {settings.engine_smpp}", f"smpp_listen: 127.0.0.1:{free_port()}", 1)
-    text = text.replace("  links:  ", "  links:\n" + LINK.format(port=centre_port, binds=2).strip("\n") + "\n  #", 1)
-    text = text.replace("links: [kcell-ussdc]", "links: [centre]", 1)
-    config = running_stack.config.parent / "esme.yaml"
-    config.write_text(text)
-    (config.parent / "centre.password").write_text("secret\n")
+    """An engine process beside the stack's, with two binds to the centre; its configuration and HTTP address."""
+    config = engine_beside(running_stack, "centre", centre_port, free_port, binds=2)
     child = start_engine(config)
-    yield config, http
+    yield config, str(read_settings(config).engine_http)
     stop_program(child)
 
 
