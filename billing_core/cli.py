@@ -24,9 +24,10 @@ import structlog
 import uvicorn
 import uvloop
 
+import json_logs
 from billing.calls import Refused
 from billing.contract import MONEY_MINOR_MOST, Count, Msisdn
-from billing_core import cabinet, database, log, missed_calls, payments, seed
+from billing_core import cabinet, database, missed_calls, payments, seed
 from billing_core.app import make_app
 from billing_core.cabinet import Cabinet
 from billing_core.config import Config, ConfigError, Listen, read_config
@@ -182,7 +183,7 @@ async def _command(options: argparse.Namespace, config: Config) -> None:
 
 
 async def _serve(config: Config, url: str) -> None:
-    log.configure(config.core.log_level, Masker(config.masking_key()))
+    json_logs.configure(config.core.log_level, Masker(config.masking_key()))
     keys, core, measures = config.client_keys(), config.core, Measures()
     seal, hasher = Seal(config.notice_key()), Hasher(config.pepper())
     engine = Engine(core.engine_url, core.relay_client, config.relay_key())

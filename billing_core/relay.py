@@ -1,8 +1,9 @@
 """The relay: hands the notices that wait in the database to the engine, until it says that the SMSC has accepted them.
 
 Rules of this file (a shell; one task in each core process, any number of which may run):
-- A row is leased before it is handed over, longer than its answer is waited for; whoever dies holds it no longer than
-  that. Leasing is one at a time, so that one number has one notice in flight and gets them in order, oldest first.
+- A row is leased before it is handed over, for a few seconds, and each second anew while its answer is waited for: what
+  a process held that was killed is sent by another within 10 s. Leasing is one at a time, so that one number has one
+  notice in flight and gets them in order, oldest first.
 - Accepted is a fact and is written whoever holds the lease by then. Any other end counts only for who holds it.
 - 503, other failures and silence mean later, after 1 s, 2 s, 4 s … 30 s. 400, 401, 422 and the like say that it will
   never work: an alarm, the row is kept for people, those behind it go before it, and it is tried until it is too old.
@@ -38,8 +39,11 @@ from billing_core.sealing import Seal, SealBroken
 
 ANSWER_SECONDS_MAX = 40.0
 """Longer than the engine waits for the SMSC's response."""
-LEASE_SECONDS = 45.0
 POLL_SECONDS = 1.0
+LEASE_SECONDS = 6.0
+"""Several times as long as it takes to be renewed: a slow database is no reason for a second SMS."""
+SETTLE_SECONDS_MAX = 60.0
+"""How long it is tried to write down what became of a notice."""
 AWAY_SECONDS_MAX = 5.0
 """Between two tries to reach an engine that is away: what waits is sent soon after it is back."""
 STOP_SECONDS_MAX = 3.0
@@ -66,6 +70,11 @@ WHERE notice_id IN (
     LIMIT $1
     FOR UPDATE SKIP LOCKED)
 RETURNING notice_id, msisdn, network, event, language, arguments, sealed, not_after, tries
+"""
+_RENEW = """
+UPDATE notices n SET leased_until = statement_timestamp() + make_interval(secs => $3)
+FROM unnest($1::uuid[], $2::integer[]) AS held (notice_id, tries)
+WHERE n.notice_id = held.notice_id AND n.tries = held.tries AND n.state = 'waiting' AND n.leased_until IS NOT NULL
 """
 _ACCEPTED = """
 UPDATE notices SET state = 'accepted', message_id = $2, sealed = NULL, leased_until = NULL, problem = NULL,
@@ -171,7 +180,7 @@ class Relay:
         self._clock = clock
         self._wake = asyncio.Event()
         self._stopping = False
-        self._in_flight: set[asyncio.Task[None]] = set()
+        self._in_flight: dict[asyncio.Task[None], asyncpg.Record] = {}
         self._times_away = 0
         self._away_until = 0.0
         self._next_sweep = 0.0
@@ -210,7 +219,7 @@ class Relay:
                 await self._sweep()
             for row in await self._lease(now):
                 task = asyncio.create_task(self._hand_over(session, row))
-                self._in_flight.add(task)
+                self._in_flight[task] = row
                 task.add_done_callback(self._landed)
         except UNAVAILABLE as error:
             self._complain("the database does not serve", f"{type(error).__name__}: {error}")
@@ -226,7 +235,10 @@ class Relay:
             return await connection.fetch(_LEASE, room, self._lease_seconds, list(EVENTS))
 
     async def _sweep(self) -> None:
+        held = [(row["notice_id"], row["tries"]) for row in self._in_flight.values()]
         async with asyncio.timeout(_DATABASE_SECONDS_MAX), self._pool.acquire() as connection:
+            if held:
+                await connection.execute(_RENEW, *map(list, zip(*held, strict=True)), self._lease_seconds)
             expired = await connection.fetch(_EXPIRE)
             [(waiting, rejected, oldest_seconds)] = await connection.fetch(_WAITING)
         for event, state in expired:
@@ -245,7 +257,7 @@ class Relay:
             return
 
     def _landed(self, task: asyncio.Task[None]) -> None:
-        self._in_flight.discard(task)
+        del self._in_flight[task]
         self._wake.set()
         if not task.cancelled():
             task.result()
@@ -261,8 +273,8 @@ class Relay:
 
     async def _hand_over(self, session: aiohttp.ClientSession, row: asyncpg.Record) -> None:
         loop = asyncio.get_running_loop()
-        until = loop.time() + self._lease_seconds
         answer = await self._send(session, row)
+        until = loop.time() + SETTLE_SECONDS_MAX
         self._mark_away(answer, loop.time())
         self._tell(answer, row)
         while True:  # an answer that is lost means a second SMS

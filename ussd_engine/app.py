@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 import structlog
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
+import json_logs
 from billing.http_client import HttpBilling
 from billing.signing import key_from_file
 from masking import Masker
@@ -26,7 +27,7 @@ from smpp.reactor import reactor_on
 from smpp.upstream import BIND_OF_MODE, Upstream
 from strict_yaml import StrictYamlError
 
-from . import logs, talk
+from . import talk
 from .accounts import Accounts
 from .announce import Announcer
 from .binds import Binds
@@ -60,7 +61,7 @@ def load_catalog(settings: Settings) -> Catalog:
 async def serve(settings: Settings) -> None:
     """Runs the engine until SIGTERM or SIGINT. Raises StartError, StrictYamlError."""
     catalog = load_catalog(settings)
-    logs.set_up(settings.engine.log_level, Masker(_key(settings, settings.engine.masking_key_file)))
+    json_logs.configure(settings.engine.log_level, Masker(_key(settings, settings.engine.masking_key_file)))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

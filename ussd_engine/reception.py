@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Coroutine, Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Awaitable, Coroutine, Mapping
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import structlog
 
@@ -32,7 +32,7 @@ from .menu import Service
 from .metrics import Metrics
 from .outbox import NotSent, Outbox, Part, Sms
 from .over_smpp import Kind, Message
-from .sms_turn import Incoming, SmsTurns
+from .sms_turn import LATER, Incoming, SmsTurns
 from .turn import Answer, Begin, Reply, Turns
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from smpp.upstream import Upstream
 
 Carrier: TypeAlias = SubmitSm | DeliverSm | DataSm
+T = TypeVar("T")
 
 BUDGET_SHARE = 0.8
 """Of the time that the network waits for us, this much is a turn's; the rest is the way back."""
@@ -225,7 +226,7 @@ class Reception:
 
     async def _take_sms(self, bind: Bind, pdu: Carrier, service: Service, sms: Incoming) -> None:
         try:
-            verdict = await self._sms_turns.take(service, sms)
+            verdict = await self._safely(self._sms_turns.take(service, sms), LATER, sms.msisdn)
         finally:
             self._in_flight -= 1
         if verdict.accepted:
@@ -235,6 +236,15 @@ class Reception:
         else:  # the SMSC keeps it and sends it again
             self._joiners[sms.link.name].take_back(pdu.source_addr, pdu.destination_addr, pdu)
             self._refuse(bind, pdu, TRY_LATER[type(pdu)])
+
+    async def _safely(self, work: Awaitable[T], otherwise: T, msisdn: str) -> T:
+        """What the work gives; after a fault of ours, which is logged, what is to be said instead."""
+        try:
+            return await work
+        except Exception as error:  # noqa: BLE001 - the one place: whoever waits still gets an answer
+            self._metrics.failed(type(error).__name__, msisdn)
+            self._log.exception("a fault of ours", msisdn=msisdn)
+            return otherwise
 
     async def _send_sms(self, sms: Sms) -> None:
         """Sends an answer; one that is lost can be asked for again."""
@@ -293,13 +303,9 @@ class Reception:
             request = Begin(exchange.msisdn, link, dialled, exchange.mark, exchange.until)
         else:
             request = Answer(exchange.msisdn, link, message.text, exchange.mark, exchange.until)
-        reply: Reply | None = None
+        sorry = self._turns.own_words("try_again", link)
         try:
-            reply = await self._turns.take(request)
-        except Exception as error:  # noqa: BLE001 - the one place: a fault of ours still gives the subscriber a screen
-            self._metrics.failed(f"{type(error).__name__}: {error}", exchange.msisdn)
-            self._log.exception("turn failed", msisdn=exchange.msisdn)
-            reply = self._turns.own_words("try_again", link)
+            reply = await self._safely(self._turns.take(request), sorry, exchange.msisdn)
         finally:
             self._in_flight -= 1
         if exchange.overtaken:

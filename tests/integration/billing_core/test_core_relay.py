@@ -330,6 +330,21 @@ async def test_what_another_process_has_leased_is_left_to_it_until_the_lease_is_
     assert [notice.arguments["count"] for notice in engine.taken] == [1, 2]
 
 
+async def test_a_lease_lasts_as_long_as_the_answer_takes_and_no_other_relay_sends_meanwhile(
+    core: Core, engine: StandInEngine, make_relay: Callable[..., Relay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "POLL_SECONDS", 0.05)
+    go_on = asyncio.Event()
+    engine.answering = hold(go_on)
+    await missed(core, ONE, 1)
+    async with running(make_relay(lease_seconds=0.3)), running(make_relay(lease_seconds=0.3)):
+        await asyncio.sleep(1.0)
+        assert (len(engine.taken), engine.in_flight) == (1, 1)
+        go_on.set()
+        await until(all_are(core, "accepted"))
+    assert len(engine.taken) == 1
+
+
 async def test_who_has_lost_the_lease_puts_nothing_off(
     core: Core, engine: StandInEngine, make_relay: Callable[..., Relay]
 ) -> None:

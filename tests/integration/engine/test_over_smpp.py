@@ -134,7 +134,7 @@ async def test_a_number_of_another_country_is_refused_on_the_wire(centre: Centre
 
 async def test_an_sms_that_no_service_takes_is_refused_with_a_status(centre: Centre) -> None:
     assert centre.link is not None
-    centre.link.send(SubmitSm(source_addr_ton=1, source_addr=NUMBER, destination_addr="111", short_message=b"BAL"))
+    centre.link.send(SubmitSm(source_addr_ton=1, source_addr=NUMBER, destination_addr="999", short_message=b"BAL"))
     assert (await asyncio.wait_for(centre.answers.get(), 5)).command_status == constants.ESME_RINVDSTADR
 
 

@@ -1,4 +1,4 @@
-"""Lines of log as JSON on standard error, numbers masked.
+"""Lines of log as JSON on standard error, numbers masked: a leaf, the same for both programs.
 
 Rules of this file: one configuration for structlog and for what libraries say through `logging`; an MSISDN travels only
 in the field `msisdn`, which leaves masked.
