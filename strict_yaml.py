@@ -26,6 +26,7 @@ import yaml
 
 OCTETS_MAX = 256 * 1024
 DEPTH_MAX = 20
+NUMBER_CHARACTERS_MAX = 18
 
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "": None}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
@@ -229,9 +230,13 @@ class _Reader:
             return word
         if word in _WORDS:
             return _WORDS[word]
-        if number := _NUMBER.match(word):
+        if _NUMBER.match(word) and len(word) > NUMBER_CHARACTERS_MAX:
+            self._refuse(
+                event, f"a number of {len(word)} characters", f"Write at most {NUMBER_CHARACTERS_MAX}, or quotes."
+            )
+        elif number := _NUMBER.match(word):
             return Decimal(word) if number[2] else int(word)
-        if _ZERO_LED.match(word):
+        elif _ZERO_LED.match(word):
             self._refuse(event, f"{word} begins with 0 and could be read as octal", f'Write "{word}" in quotes.')
         elif _SURPRISES.match(word):
             self._refuse(event, f"{word} is a number only in some readers", f'Write "{word}" in quotes.')

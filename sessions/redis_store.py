@@ -123,19 +123,18 @@ class RedisStore:
             keys = (asked.key for asked in changes)
             arguments = (part for asked in changes for part in asked.change or ())
             pipeline.execute_command("EVAL", _COMPARE_AND_SET, len(changes), *keys, *arguments)
+        why = "the store is closing"
         try:
             async with asyncio.timeout(self._answer_seconds_max):
                 answers = await pipeline.execute()
+            for group in (loads, changes):
+                for asked, answer in zip(group, answers.pop(0) if group else (), strict=True):
+                    if not asked.answer.done():  # else the turn that asked has given up
+                        asked.answer.set_result(answer)
         except (RedisError, OSError) as error:  # a TimeoutError is an OSError
-            _fail(batch, StoreAway(f"Redis: {str(error) or 'no answer in time'}"))
-            return
-        except asyncio.CancelledError:
-            _fail(batch, StoreAway("the store is closing"))
-            raise
-        for group in (loads, changes):
-            for asked, answer in zip(group, answers.pop(0) if group else (), strict=True):
-                if not asked.answer.done():  # else the turn that asked has given up
-                    asked.answer.set_result(answer)
+            why = f"Redis: {str(error) or 'no answer in time'}"
+        finally:
+            _fail(batch, StoreAway(why))  # whatever went wrong: nobody waits for ever
 
 
 def _change(expected: bytes, octets: bytes, seconds: float, mark: str = "") -> _Change:

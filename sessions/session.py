@@ -50,6 +50,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     tries: int = 0
     parts: tuple[str, ...] = ()
     """What was dialled after the code and is not walked yet; empty once a screen has been shown."""
+    dialled_at: str = ""
+    """The screen that a dialled part has answered last, in the first turn; "" when none has."""
     pending: Pending | None = None
     shown: str = ""
     """The screen last sent, for a repeat of the same input."""

@@ -97,4 +97,5 @@ def _money(text: str, bounds: Bounds, currency: str) -> dict[str, Any] | None:
     if match is None:
         return None
     minor = int(match[1]) * 100 + int((match[2] or "0").ljust(2, "0"))
-    return {"minor": minor, "currency": currency} if minor and _within(minor, bounds) else None
+    whole_units = Bounds(*(bound * 100 if isinstance(bound, int) else bound for bound in bounds))
+    return {"minor": minor, "currency": currency} if minor and _within(minor, whole_units) else None

@@ -51,9 +51,14 @@ class Binds:
         return bind if self._carries(bind) else self._any_of(link.name)
 
     def for_sms(self, msisdn: str, links: Iterable[str]) -> Bind | None:
-        """The bind for an SMS: where the number was last heard, else the first of the route that is open."""
+        """The bind for an SMS: where the number was last heard, if the route has that link, else the first that is open.
+
+        A link that the route does not name never gets an SMS, whatever numbers it claims to be.
+        """
+        links = tuple(links)
         heard = self._heard.get(msisdn)
-        if heard is not None and self._carries(heard):
+        link = self._links.get(heard) if heard is not None else None
+        if heard is not None and link is not None and link.name in links and self._carries(heard):
             return heard
         return next((bind for name in links if (bind := self._any_of(name)) is not None), None)
 

@@ -43,16 +43,14 @@ class Catalog(NamedTuple):
             (
                 service
                 for service in self.services.values()
-                if service.sms and short_number in service.sms.to and _is_open(service, network)
+                if service.sms and short_number in service.sms.to and _serves(service, network)
             ),
             None,
         )
 
     def tells_of(self, network: str, event: str) -> Service | None:
         """The service that words this event of the core, on this network."""
-        return next(
-            (each for each in self.services.values() if event in each.notices and _is_open(each, network)), None
-        )
+        return next((each for each in self.services.values() if event in each.notices and _serves(each, network)), None)
 
     def words(self, screen: str, language: str) -> str:
         """A screen of the engine's own: `unknown_code`, `try_again`, …"""
@@ -61,9 +59,13 @@ class Catalog(NamedTuple):
         return engine.faces[screen, own].title
 
 
+def _serves(service: Service, network: str) -> bool:
+    return not service.open_to.networks or network in service.open_to.networks
+
+
 def _is_open(service: Service, network: str) -> bool:
-    allowed = service.open_to
-    return not allowed.networks or network in allowed.networks or bool(allowed.otherwise)
+    """Whether a code of the service is known here, be it to be told that it is for others."""
+    return _serves(service, network) or bool(service.open_to.otherwise)
 
 
 def read_catalog(folder: FilePath, networks: Iterable[str]) -> Catalog:

@@ -1,71 +1,41 @@
-"""What must hang together in a service: screens that exist and are reached, names that are known, calls that keep the
-billing contract (pure). Shapes and words were checked when the file was read; here the whole is looked at.
+"""What must hang together in a service: screens that exist and are reached, calls that keep the billing contract (pure).
 
-Types are followed by name, not by path: a name has the fields of everything in the file that sets it.
+Shapes and words were checked when the file was read; here the whole is looked at. Names are `check_names`' matter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple, TypeAlias
 
 from billing import contract
-from billing.notices import EVENTS
-from strict_yaml import Mistake, Place, did_you_mean
+from strict_yaml import Mistake, did_you_mean
 
+from .check_names import Shape, find, names, notice_names, shapes_of
 from .menu import (
     BY_NOTICE,
     Again,
     AskScreen,
     Do,
     EndScreen,
-    Fill,
     Lead,
     ListScreen,
     MenuScreen,
     Operand,
-    Path,
     RouteScreen,
     Screen,
     Service,
     ShowScreen,
-    Words,
     calls_of,
     leads_of,
 )
-
-Shape: TypeAlias = "contract.Type | Mapping[str, Shape] | None"
-"""What a name holds: a type of the contract, a record of such, or None where it is not known."""
-
-_SUBSCRIBER: Mapping[str, Shape] = {
-    "msisdn": contract.Msisdn(),
-    "network": contract.Choice(contract.NETWORKS),
-    "brand": contract.Text(20),
-    "status": contract.Choice(contract.STATUSES),
-    "language": contract.Choice(contract.LANGUAGES),
-}
-_TYPED: Mapping[str, Shape] = {
-    "text": contract.Text(160),
-    "digits": contract.Text(160),
-    "count": contract.Count(10**12),
-    "money": contract.Money(),
-    "msisdn": contract.Msisdn(),
-}
-_TARGETS = ("back", "home", BY_NOTICE)
-
-
-class _Use(NamedTuple):
-    """One place where a name is used."""
-
-    path: Path
-    place: Place
 
 
 def check(service: Service) -> list[Mistake]:
     """Every mistake in how the service hangs together, in no order."""
     mistakes: list[Mistake] = []
     mistakes += _targets(service)
-    mistakes += _notice_names(service)
+    mistakes += notice_names(service)
+    mistakes += _notice_targets(service)
     if service.sms:
         mistakes += _sms(service)
     mistakes += _unreached(service)
@@ -73,7 +43,8 @@ def check(service: Service) -> list[Mistake]:
     for screen in service.screens.values():
         for do in calls_of(screen):
             mistakes += _call(do, shapes, _secret_of(screen))
-        mistakes += _names(screen, service, shapes)
+            mistakes += _again(do, screen)
+        mistakes += names(screen, service, shapes)
         mistakes += _exits(screen)
         mistakes += _keys(screen, service)
     return mistakes
@@ -83,16 +54,28 @@ def check(service: Service) -> list[Mistake]:
 
 
 def _targets(service: Service) -> Iterator[Mistake]:
-    goals = [Lead(service.start, service.place)] if service.start else []
-    if service.sms:
-        goals += [Lead(service.sms.otherwise, service.sms.place), *(each.lead for each in service.sms.patterns)]
+    """Every screen that is led to exists. `back` and `home` are ways out of a screen that somebody has seen."""
+    ways_in = [Lead(service.start, service.place)] if service.start else []
     if service.open_to.otherwise:
-        goals.append(Lead(service.open_to.otherwise, service.open_to.place))
-    for screen in service.screens.values():
-        goals += [each for each in leads_of(screen) if isinstance(each, Lead)]
-    for lead in goals:
-        if lead.go not in service.screens and lead.go not in _TARGETS:
+        ways_in.append(Lead(service.open_to.otherwise, service.open_to.place))
+    if service.sms:
+        ways_in += [Lead(service.sms.otherwise, service.sms.place), *(each.lead for each in service.sms.patterns)]
+    ways_in += [
+        Lead(screen.empty, screen.place)
+        for screen in service.screens.values()
+        if isinstance(screen, ListScreen) and screen.empty
+    ]
+    ways_on = [each for screen in service.screens.values() for each in leads_of(screen) if isinstance(each, Lead)]
+    allowed = (BY_NOTICE,) if service.sms else ("back", "home", BY_NOTICE)
+    for lead in ways_in:
+        if lead.go not in service.screens:
             yield Mistake(lead.place, f"there is no screen '{lead.go}'", did_you_mean(lead.go, service.screens))
+    for lead in ways_on:
+        if lead.go not in service.screens and lead.go not in allowed and lead not in ways_in:
+            yield Mistake(lead.place, f"there is no screen '{lead.go}'", did_you_mean(lead.go, service.screens))
+    for screen in service.screens.values():
+        if isinstance(screen, ListScreen) and screen.empty == screen.id:
+            yield Mistake(screen.place, f"list '{screen.id}' is its own `empty`", "Lead to another screen.")
 
 
 def _unreached(service: Service) -> Iterator[Mistake]:
@@ -119,20 +102,6 @@ def _sms(service: Service) -> Iterator[Mistake]:
             yield Mistake(screen.place, f"screen '{screen.id}' waits for an answer", cure)
 
 
-def _notice_names(service: Service) -> Iterator[Mistake]:
-    for event, words in service.notices.items():
-        arguments: Mapping[str, Shape] = {name: _shape(field) for name, field in EVENTS[event].arguments.items()}
-        fills = [part for template in words.by_language.values() for part in template if isinstance(part, Fill)]
-        for fill in fills:
-            wrong = _find(fill.path, arguments)
-            if isinstance(wrong, str):
-                yield Mistake(words.place, wrong, did_you_mean(fill.path[0], arguments))
-    for screen in service.screens.values():
-        for lead in leads_of(screen):
-            if isinstance(lead, Lead) and lead.go == BY_NOTICE and not service.sms:
-                yield Mistake(lead.place, "a notice can answer an SMS only", "Lead to a screen.")
-
-
 def _exits(screen: Screen) -> Iterator[Mistake]:
     if isinstance(screen, MenuScreen) and not screen.options:
         yield Mistake(screen.place, f"menu '{screen.id}' has no option", "Add one, or make it an `end`.")
@@ -147,127 +116,11 @@ def _keys(screen: Screen, service: Service) -> Iterator[Mistake]:
             yield Mistake(option.place, f"key '{option.key}' is taken by the engine", "Choose another key.")
 
 
-# --- names ----------------------------------------------------------------------------------------------------------
-
-
-def shapes_of(service: Service) -> dict[str, Shape]:
-    """Every name of the service's dialogues and what it can hold."""
-    shapes: dict[str, Shape] = {"subscriber": _SUBSCRIBER}
+def _notice_targets(service: Service) -> Iterator[Mistake]:
     for screen in service.screens.values():
-        for do in calls_of(screen):
-            operation = contract.OPERATIONS.get(do.call)
-            if operation is None:
-                continue
-            if do.into:
-                _merge(shapes, do.into, {name: _shape(field) for name, field in operation.results.items()})
-            details = {name: _shape(field) for name, field in operation.details.items()}
-            _merge(shapes, "refused", {"code": contract.Id(), **details})
         for lead in leads_of(screen):
-            for name, _operand in lead.settings if isinstance(lead, Lead) else ():
-                shapes.setdefault(name, None)
-        if isinstance(screen, AskScreen) and screen.save:
-            kinds = [check.kind for check in screen.checks]
-            shapes[screen.save] = _TYPED[kinds[-1]] if kinds else _TYPED["text"]
-    for screen in service.screens.values():
-        if isinstance(screen, ListScreen) and screen.save:
-            shapes[screen.save] = _item_shape(screen, shapes)
-    for pattern in service.sms.patterns if service.sms else ():
-        if pattern.save:
-            shapes[pattern.save] = _TYPED["text"]
-    return shapes
-
-
-def _merge(shapes: dict[str, Shape], name: str, more: Mapping[str, Shape]) -> None:
-    held = shapes.get(name)
-    shapes[name] = {**held, **more} if isinstance(held, Mapping) else more
-
-
-def _shape(field: contract.Field) -> Shape:
-    if isinstance(field.type, contract.ListOf):
-        return {name: _shape(each) for name, each in field.type.fields.items()}
-    if isinstance(field.type, contract.Money):
-        return field.type
-    return field.type
-
-
-def _item_shape(screen: ListScreen, shapes: Mapping[str, Shape]) -> Shape:
-    if screen.items[0] == "lists":
-        return {"id": contract.Id(), "text": contract.Text(80)}
-    shape = _find(screen.items, shapes)
-    return shape if isinstance(shape, Mapping) else None
-
-
-def _find(path: Path, shapes: Mapping[str, Shape]) -> Shape | str:
-    """The shape of a dotted name; a text says what is wrong with it."""
-    if path[0] not in shapes:
-        return f"nothing sets '{path[0]}'"
-    shape = shapes[path[0]]
-    for at, name in enumerate(path[1:], 1):
-        if shape is None:
-            return None
-        if isinstance(shape, contract.Money) and name in ("minor", "currency"):
-            return contract.Count(10**12) if name == "minor" else contract.Choice(contract.CURRENCIES)
-        if not isinstance(shape, Mapping) or name not in shape:
-            known = f" (it has {', '.join(sorted(shape))})" if isinstance(shape, Mapping) else ""
-            return f"'{'.'.join(path[:at])}' has no '{name}'{known}"
-        shape = shape[name]
-    return shape
-
-
-def _names(screen: Screen, service: Service, shapes: Mapping[str, Shape]) -> Iterator[Mistake]:
-    for use in _uses(screen, service):
-        local: Mapping[str, Shape] = shapes
-        if isinstance(screen, ListScreen):
-            local = {**shapes, "item": _item_shape(screen, shapes)}
-        wrong = _find(use.path, local)
-        if isinstance(wrong, str):
-            yield Mistake(use.place, wrong, did_you_mean(use.path[0], local) if use.path[0] not in local else "")
-    if isinstance(screen, ListScreen) and screen.items[0] == "lists" and screen.items[1:] not in _named(service):
-        yield Mistake(
-            screen.place, f"there is no list '{'.'.join(screen.items)}'", did_you_mean(screen.items[-1], service.lists)
-        )
-
-
-def _named(service: Service) -> set[Path]:
-    return {(name,) for name in service.lists}
-
-
-def _uses(screen: Screen, service: Service) -> Iterator[_Use]:
-    for words in _words_of(screen, service):
-        for template in words.by_language.values():
-            yield from (_Use(part.path, words.place) for part in template if isinstance(part, Fill))
-    for lead in leads_of(screen):
-        for _name, operand in lead.settings if isinstance(lead, Lead) else ():
-            yield from _operand_use(operand)
-    if isinstance(screen, RouteScreen):
-        for case in screen.cases:
-            yield from (_Use(path, case.place) for path in (case.when.names if case.when else ()))
-    if isinstance(screen, AskScreen):
-        for check in screen.checks:
-            yield from _operand_use(check.least)
-            yield from _operand_use(check.most)
-    if isinstance(screen, ListScreen) and screen.items[0] != "lists":
-        yield _Use(screen.items, screen.place)
-
-
-def _operand_use(operand: Operand | None) -> Iterator[_Use]:
-    if operand and operand.path:
-        yield _Use(operand.path, operand.place)
-
-
-def _words_of(screen: Screen, service: Service) -> Iterator[Words]:
-    if not isinstance(screen, RouteScreen):
-        yield screen.text
-    if isinstance(screen, MenuScreen | ShowScreen):
-        yield from (option.text for option in screen.options)
-    if isinstance(screen, ListScreen):
-        if screen.item:
-            yield screen.item
-        elif screen.items[0] == "lists":
-            yield from (item.text for item in service.lists.get(screen.items[1] if screen.items[1:] else "", ()))
-    if isinstance(screen, AskScreen):
-        yield from (check.reason for check in screen.checks)
-    yield from (lead.reason for lead in leads_of(screen) if isinstance(lead, Again))
+            if isinstance(lead, Lead) and lead.go == BY_NOTICE and not service.sms:
+                yield Mistake(lead.place, "a notice can answer an SMS only", "Lead to a screen.")
 
 
 # --- calls ----------------------------------------------------------------------------------------------------------
@@ -304,6 +157,17 @@ def _call(do: Do, shapes: Mapping[str, Shape], secret: str) -> Iterator[Mistake]
             )
 
 
+def _again(do: Do, screen: Screen) -> Iterator[Mistake]:
+    """Where the same screen once more would be a second change, or is no screen at all."""
+    if do.changes and isinstance(do.unknown, Again):
+        what = f"'{do.call}' may have happened: asked again, it could happen twice"
+        yield Mistake(do.unknown.place, what, "Lead to a screen that says it is being checked.")
+    if isinstance(screen, RouteScreen):
+        for outcome in (do.unknown, do.not_made, *do.refused.values()):
+            if isinstance(outcome, Again):
+                yield Mistake(outcome.place, "a route has no screen to repeat", "Lead to a screen.")
+
+
 def _argument(
     name: str, operand: Operand, wanted: contract.Type, shapes: Mapping[str, Shape], secret: str
 ) -> Iterator[Mistake]:
@@ -319,7 +183,7 @@ def _argument(
         if wrong:
             yield Mistake(operand.place, f"'{name}' {wrong}", "Write another value.")
         return
-    shape = _find(operand.path, shapes)
+    shape = find(operand.path, shapes)
     if isinstance(shape, str):
         yield Mistake(operand.place, shape, "Set it before this call.")
     elif shape is not None and not _goes_into(shape, wanted):

@@ -19,6 +19,7 @@ _TOKEN = re.compile(
 )
 _WORDS = {"true": True, "false": False, "null": None}
 DEPTH_MAX = 20
+CHARACTERS_MAX = 500
 
 
 class BadExpression(Exception):
@@ -39,7 +40,7 @@ def _compare(sign: str, left: Any, right: Any) -> bool:
     if sign == "!=":
         return bool(left != right)
     if sign == "in":
-        return isinstance(right, tuple | list | str) and left in right
+        return left in right if isinstance(right, tuple | list) else isinstance(right, str) and str(left) in right
     left, right = _number(left), _number(right)
     if left is None or right is None:
         return False
@@ -60,6 +61,8 @@ class _Parser:
         self._depth = 0
         position = 0
         text = text.rstrip()
+        if len(text) > CHARACTERS_MAX:
+            raise BadExpression(f"a condition of {len(text)} characters, at most {CHARACTERS_MAX}")
         while position < len(text):
             match = _TOKEN.match(text, position)
             if match is None:
@@ -82,15 +85,18 @@ class _Parser:
         return test
 
     def _either(self) -> Test:
-        self._depth += 1
-        if self._depth > DEPTH_MAX:
-            raise BadExpression(f"the condition is more than {DEPTH_MAX} levels deep")
+        self._deeper()
         left = self._both()
         while self._peek() == "or":
             self._take()
             left = _or(left, self._both())
         self._depth -= 1
         return left
+
+    def _deeper(self) -> None:
+        self._depth += 1
+        if self._depth > DEPTH_MAX:
+            raise BadExpression(f"the condition is more than {DEPTH_MAX} levels deep")
 
     def _both(self) -> Test:
         left = self._negated()
@@ -102,6 +108,7 @@ class _Parser:
     def _negated(self) -> Test:
         if self._peek() == "not":
             self._take()
+            self._deeper()
             inner = self._negated()
             return lambda look: not inner(look)
         return self._comparison()
@@ -135,6 +142,7 @@ class _Parser:
         raise BadExpression(f"'{word}' stands where a name or a value should")
 
     def _list(self) -> Test:
+        self._deeper()
         items = [self._operand()]
         while self._peek() == ",":
             self._take()

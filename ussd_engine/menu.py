@@ -18,6 +18,8 @@ OPTIONS_MAX = 97
 """Keys run from 1 to 97; 98 turns the page."""
 STEPS_MAX = 32
 """Screens passed in one turn without stopping; more is a loop."""
+CALLS_MAX = 8
+"""Calls made in one turn; more is a loop."""
 TURNS_MAX = 100
 """Inputs of one dialogue."""
 HISTORY_MAX = 20

@@ -75,6 +75,7 @@ class _Reader(Parts):
     def __init__(self, version: str) -> None:
         super().__init__()
         self._version = version
+        self._own_keys = Keys()
 
     # --- screens --------------------------------------------------------------------------------------------------
 
@@ -138,6 +139,11 @@ class _Reader(Parts):
         if "items" not in entries:
             self._wrong(place, f"list '{name}' has no items", "Add `items: lists.name` or the name of a call's list.")
         items = self._operand(entries["items"]).path if "items" in entries else ("lists", "")
+        if not items:
+            self._wrong(
+                entries["items"].place, "`items` names no list", "Write lists.name, or the name of a call's list."
+            )
+            items = ("lists", "")
         lead, do = self._go_or_do(entries, place)
         return ListScreen(
             name,
@@ -157,7 +163,9 @@ class _Reader(Parts):
             self._wrong(place, f"ask '{name}' needs one of `save` and `secret`", "Name what the answer becomes.")
         checks = tuple(self._check(each) for each in (self._list(entries["check"]) if "check" in entries else ()))
         lead, do = self._go_or_do(entries, place)
-        back_keys = bool(checks) and not any(self._accepts(checks, key) for key in (Keys().back, Keys().home))
+        back_keys = bool(checks) and not any(
+            self._accepts(checks, key) for key in (self._own_keys.back, self._own_keys.home)
+        )
         return AskScreen(
             name,
             self.words(entries["ask"]),
@@ -198,12 +206,15 @@ class _Reader(Parts):
         wanted = ("start", "screens") if "dial" in node.items or "screens" in node.items else ()
         if "sms" in node.items:
             wanted = ("screens", "patterns")
+        if "sms" in node.items and "dial" in node.items:
+            self._wrong(node.key_places["sms"], "`sms` beside `dial`", "Make them two services.")
         entries = self._mapping(node, SERVICE_KEYS, ("menu", "service", "languages", *wanted))
         if "menu" in entries and entries["menu"].value != VERSION:
             self._wrong(entries["menu"].place, "another version of the menu language", f"Write `menu: {VERSION}`.")
         self._read_languages(entries.get("languages"))
         if not self._languages:
             return None
+        self._own_keys = self._keys(entries.get("keys"))
         screens_node = entries.get("screens")
         screens = self._screens(screens_node) if screens_node else {}
         return Service(
@@ -215,7 +226,7 @@ class _Reader(Parts):
             self._text(entries["start"], "a screen's name") if "start" in entries else "",
             self._lists(entries.get("lists")),
             screens,
-            self._keys(entries.get("keys")),
+            self._own_keys,
             self._sms(entries),
             self._notices(entries.get("notices")),
             static_faces(screens, tuple(self._languages)),
@@ -259,6 +270,8 @@ class _Reader(Parts):
             return OpenTo((), "", place)
         entries = self._mapping(node, ("networks", "else"), ("networks",))
         networks = tuple(self._text(each) for each in self._list(entries["networks"])) if "networks" in entries else ()
+        if "networks" in entries and not networks:
+            self._wrong(entries["networks"].place, "no network", "Name one, or leave `open_to` out.")
         return OpenTo(networks, self._text(entries["else"], "a screen's name") if "else" in entries else "", node.place)
 
     def _sms(self, entries: Mapping[str, Node]) -> Sms | None:
@@ -297,6 +310,13 @@ class _Reader(Parts):
             return Keys()
         entries = self._mapping(node, Keys._fields)
         found = {key: self._text(entries[key], "a key in quotes") for key in Keys._fields if key in entries}
+        for key, word in found.items():
+            if not re.fullmatch(r"0[0-9]?|9[89]|\*|#", word):
+                self._wrong(
+                    entries[key].place, f"'{word}' could be an answer", 'Write "0" to "09", "98", "99", "*" or "#".'
+                )
+        if len({*Keys()._replace(**found)}) < len(Keys._fields):
+            self._wrong(node.place, "two keys alike", "Give each its own.")
         return Keys()._replace(**found)
 
     def _lists(self, node: Node | None) -> dict[str, tuple[Item, ...]]:

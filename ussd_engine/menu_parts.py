@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from billing.contract import OPERATIONS
@@ -110,8 +111,10 @@ class Parts:
             if not all(map(NAME.match, value.split("."))):
                 self._wrong(node.place, f"'{value}' is no name", "Write a dotted name; text as \"'text'\".")
             return Operand(tuple(value.split(".")), None, node.place)
-        if isinstance(value, list | dict):
-            self._wrong(node.place, f"{node.kind} where a name or a value is expected", "Write one value.")
+        if isinstance(value, list | dict | Decimal):
+            self._wrong(
+                node.place, f"{node.kind} where a name or a value is expected", "Write a name or a whole number."
+            )
             value = None
         return Operand((), value, node.place)
 
@@ -158,7 +161,7 @@ class Parts:
 
     def _refusals(self, node: Node) -> dict[str, Outcome]:
         found = {code: self._outcome(value) for code, value in self._mapping(node, tuple(node.items)).items()}
-        if found and "*" not in found:
+        if "*" not in found:
             self._wrong(node.place, "a refusal with another code has no place to go", 'Add `"*": screen`.')
         return found
 
@@ -182,6 +185,13 @@ class Parts:
             self._count(parts["max"], 1, 20), self._text(parts["then"], "a screen's name"), parts["then"].place
         )
 
+    def _bound(self, node: Node) -> Operand:
+        """`min` and `max` of a check: a name, or a whole number (of money: whole units of the currency)."""
+        operand = self._operand(node)
+        if not operand.path and (type(operand.constant) is not int or operand.constant < 0):
+            self._wrong(node.place, "a bound that is no whole number", "Write a whole number, or a name.")
+        return operand
+
     def _check(self, node: Node) -> Check:
         """`{kind: {min:, max:}, else: {…}}`, or `{kind: , else: {…}}` without bounds."""
         entries = self._mapping(node, (*answers.KINDS, "else"), ("else",))
@@ -193,8 +203,8 @@ class Parts:
         limits = self._mapping(bounds, ("min", "max")) if bounds and bounds.value is not None else {}
         return Check(
             kind,
-            self._operand(limits["min"]) if "min" in limits else None,
-            self._operand(limits["max"]) if "max" in limits else None,
+            self._bound(limits["min"]) if "min" in limits else None,
+            self._bound(limits["max"]) if "max" in limits else None,
             self.words(entries["else"]) if "else" in entries else Words({}, node.place),
             node.place,
         )

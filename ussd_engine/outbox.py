@@ -81,32 +81,28 @@ class Outbox:
             pdus = over_smpp.sms_pdus(
                 sms.text, sender, sms.msisdn, link.dialect, link.role, self._reference, sms.valid_seconds
             )
-            answers = [await asyncio.shield(part) for part in [self._part(bind, pdu) for pdu in pdus]]
+            ids = [await self._part(bind, pdu) for pdu in pdus]  # in order, each when the last one was taken
         except TextTooLong as error:
             raise NotSent(str(error), for_ever=True) from None
         except (WindowFull, WrongState) as error:
             self._metrics.sms_refused.inc()
             raise NotSent(f"the link does not take it: {error}") from None
-        return self._accepted(link.name, answers)
-
-    def _part(self, bind: Bind, pdu: Pdu) -> asyncio.Future[Pdu | None]:
-        part = Part(asyncio.get_running_loop().create_future())
-        bind.send(pdu, part)
-        return part.answer
-
-    def _accepted(self, link: str, answers: list[Pdu | None]) -> str:
-        ids = []
-        for answer in answers:
-            if answer is None or answer.command_status:
-                self._metrics.sms_refused.inc()
-                status = constants.status_name(answer.command_status) if answer else "no answer in time"
-                raise NotSent(f"the peer said {status}")
-            ids.append(answer.message_id if isinstance(answer, SubmitSmResp | DeliverSmResp) else "")
         self._metrics.sms_sent.inc()
         for message_id in filter(None, ids):
-            for receipt in self._receipts(link).sent(message_id, message_id, self._now()):
+            for receipt in self._receipts(link.name).sent(message_id, message_id, self._now()):
                 self._count(receipt)
         return ids[0]
+
+    async def _part(self, bind: Bind, pdu: Pdu) -> str:
+        """Sends one part; its message id. Raises NotSent when the peer refuses it or says nothing."""
+        part = Part(asyncio.get_running_loop().create_future())
+        bind.send(pdu, part)
+        answer = await part.answer
+        if answer is None or answer.command_status:
+            self._metrics.sms_refused.inc()
+            status = constants.status_name(answer.command_status) if answer else "no answer in time"
+            raise NotSent(f"the peer said {status}")
+        return answer.message_id if isinstance(answer, SubmitSmResp | DeliverSmResp) else ""
 
     def answered(self, part: Part, response: Pdu | None) -> None:
         """The peer's answer to a part; None: there will be none."""

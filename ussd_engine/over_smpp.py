@@ -19,6 +19,9 @@ from .dialect import Dialect
 
 TON_ALPHANUMERIC = 5
 SMS_PARTS_MAX = 10
+CODE_CHARACTERS_MAX = 20
+"""An address in submit_sm and deliver_sm (SMPP 3.4 section 4.4.1), which the code becomes in our screens."""
+_END_OF_SESSION = 0x01
 _CARRIER: Mapping[Role, type[DeliverSm | SubmitSm]] = {Role.SERVER: DeliverSm, Role.CLIENT: SubmitSm}
 
 
@@ -27,6 +30,8 @@ class Kind(Enum):
 
     BEGIN = "begin"
     REPLY = "reply"
+    UNKNOWN = "unknown"
+    """An op that the dialect does not know: a reply where a dialogue is open, else a begin."""
     ABORT = "abort"
     SMS = "sms"
     """No ussd_service_op: not of a dialogue at all."""
@@ -46,13 +51,16 @@ class Message(NamedTuple):
 
 
 def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: str) -> Message:
-    """What the peer said. An op that the dialect does not know is taken for a reply."""
+    """What the peer said. The E bit of its_session_info (end of session) makes it an abort, whatever the op."""
     op = find_tlv(pdu, constants.TAG_USSD_SERVICE_OP)
     payload = find_tlv(pdu, constants.TAG_MESSAGE_PAYLOAD)
     octets = b"" if isinstance(pdu, DataSm) else pdu.short_message
     octets = octets or payload or b""
     text = decode_text(octets, pdu.data_coding, dialect.default_alphabet)
     kind = Kind.SMS if not op else _kind(op[0], dialect)
+    session_info = find_tlv(pdu, constants.TAG_ITS_SESSION_INFO)
+    if kind is not Kind.SMS and session_info and session_info[-1] & _END_OF_SESSION:
+        kind = Kind.ABORT
     number = msisdn.from_address(pdu.source_addr, pdu.source_addr_ton, country)
     check = zlib.crc32(octets, zlib.crc32(pdu.destination_addr.encode()))
     return Message(kind, number, pdu.destination_addr, text, f"{pdu.sequence_number:x}-{check:x}")
@@ -61,7 +69,9 @@ def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: 
 def _kind(op: int, dialect: Dialect) -> Kind:
     if op in dialect.ops.begin:
         return Kind.BEGIN
-    return Kind.ABORT if op in dialect.ops.abort else Kind.REPLY
+    if op in dialect.ops.abort:
+        return Kind.ABORT
+    return Kind.REPLY if op in dialect.ops.reply else Kind.UNKNOWN
 
 
 def dialled(message: Message) -> Dialled | None:

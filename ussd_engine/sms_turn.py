@@ -18,7 +18,7 @@ from sessions.session import Session
 
 from . import walk
 from .config import Link
-from .menu import Service
+from .menu import CALLS_MAX, Service
 from .outbox import Sms
 from .turn import OUTCOME_WORDS, Ports, Turns, spoken_language
 from .walk import MenuLoop, Show
@@ -104,7 +104,11 @@ class SmsTurns:
     async def _walk(self, service: Service, session: Session, sms: Incoming) -> Show:
         terms = self._turns.terms(sms.link)._replace(limits=SMS_LIMITS)
         step = walk.take_sms(service, session, sms.text, terms)
+        calls = 0
         while not isinstance(step, Show):
+            calls += 1
+            if calls > CALLS_MAX:
+                raise MenuLoop(f"service {service.id}: over {CALLS_MAX} calls for one SMS")
             outcome = await self._perform(step.call, sms.until)
             if step.changes and isinstance(outcome, Unknown | NotMade):
                 raise _Later

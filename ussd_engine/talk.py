@@ -19,7 +19,7 @@ from strict_yaml import Mistake, Node, StrictYamlError, did_you_mean
 
 from . import dial_string, walk
 from .catalog import Catalog
-from .menu import Service
+from .menu import CALLS_MAX, Service
 from .walk import Show, Step, Terms
 from .wording import LANGUAGES, SMS_LIMITS, Limits, fits, measure, notice_text
 
@@ -70,6 +70,8 @@ def play(catalog: Catalog, talk: Talk, limits: Limits = _LIMITS) -> list[Mistake
         mistakes.append(stop.mistake)
     except StrictYamlError as error:
         mistakes += error.mistakes
+    except walk.MenuLoop as error:
+        mistakes.append(Mistake(talk.node.place, str(error), "Let something on the way be a screen."))
     return mistakes
 
 
@@ -135,7 +137,11 @@ class _Player:
             raise _Stop(node, "the dialogue has ended already", "Dial again, or remove the step.")
         else:
             step = walk.answer(self._service, self._session, str(entries["send"].value), self._terms)
+        calls = 0
         while not isinstance(step, Show):
+            calls += 1
+            if calls > CALLS_MAX:
+                raise _Stop(node, f"over {CALLS_MAX} calls in one turn", "Lead an outcome to a screen.")
             self._keep(step.session, node)
             assert self._service is not None  # noqa: S101 - set by every dial
             step = walk.resume(self._service, step.session, self._outcome(step.call, node), self._terms)

@@ -48,13 +48,17 @@ class Begin(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Something was typed on the screen that the subscriber sees."""
+    """Something was typed on the screen that the subscriber sees.
+
+    `dialled`: what it would begin if there is no dialogue, where the peer does not say what it is.
+    """
 
     msisdn: str
     link: Link
     text: str
     mark: str
     until: float
+    dialled: Dialled | None = None
 
 
 class Reply(NamedTuple):
@@ -100,18 +104,13 @@ class Turns:
 
     async def take(self, request: Begin | Answer) -> Reply | None:
         """The reply to a message of a dialogue; None when there is nothing to say."""
-        taking = _Taking(self, request)
-        try:
-            return await (taking.begin(request) if isinstance(request, Begin) else taking.answer(request))
-        except (StoreAway, SessionTooLarge, UnreadableSession, MenuLoop) as error:
-            self.ports.witness.failed(f"{type(error).__name__}: {error}", request.msisdn)
-            return self.own_words("being_checked" if taking.changed else "try_again", request.link)
+        return await Taking(self, request).reply()
 
-    async def hang_up(self, msisdn: str) -> None:
-        """The dialogue is over without a screen: the subscriber or the network ended it."""
+    async def hang_up(self, msisdn: str, link: Link) -> None:
+        """The dialogue is over without a screen: the subscriber or the network ended it, on its own link."""
         try:
             session = await self.ports.store.load(msisdn)
-            if session is not None:
+            if session is not None and session.link == link.name:
                 await self.ports.store.forget(msisdn, session.id)
                 if not session.ended:
                     self.ports.witness.dialogue_ended(session.service, "abort")
@@ -140,18 +139,33 @@ class _Repeated(Exception):
         super().__init__(session.id)
 
 
-class _Taking:
+class Taking:
     """One turn on its way. `changed`: a call that may have changed something has been made."""
 
-    __slots__ = ("_link", "_mark", "_ports", "_turns", "_until", "changed")
+    __slots__ = ("_calls", "_link", "_mark", "_ports", "_request", "_turns", "_until", "changed")
 
     def __init__(self, turns: Turns, request: Begin | Answer) -> None:
+        self._request = request
+        self._calls = 0
         self._turns = turns
         self._ports = turns.ports
         self._link = request.link
         self._mark = request.mark
         self._until = request.until
         self.changed = False
+
+    async def reply(self) -> Reply | None:
+        """The turn's screen; None when there is nothing to say."""
+        request = self._request
+        try:
+            return await (self.begin(request) if isinstance(request, Begin) else self.answer(request))
+        except (StoreAway, SessionTooLarge, UnreadableSession, MenuLoop) as error:
+            self._ports.witness.failed(f"{type(error).__name__}: {error}", request.msisdn)
+            return self.apology()
+
+    def apology(self) -> Reply:
+        """What is said when the turn cannot be ended: never that nothing happened, when something may have."""
+        return self._turns.own_words("being_checked" if self.changed else "try_again", self._link)
 
     async def begin(self, request: Begin) -> Reply | None:
         turns, ports, link = self._turns, self._ports, self._link
@@ -200,7 +214,10 @@ class _Taking:
     async def answer(self, request: Answer) -> Reply | None:
         turns, ports = self._turns, self._ports
         session = await ports.store.load(request.msisdn)
-        if session is None:
+        over = session is None or session.ended
+        if over and request.dialled is not None and (session is None or session.input_mark != self._mark):
+            return await self.begin(Begin(request.msisdn, request.link, request.dialled, self._mark, self._until))
+        if session is None or session.link != self._link.name:  # a dialogue is walked on the link where it began
             return turns.own_words("dial_again", self._link)
         if session.pending is None and session.input_mark == self._mark:
             return Reply(session.shown, session.ended)
@@ -245,6 +262,9 @@ class _Taking:
         """Makes calls until there is a screen; None when another turn has been faster."""
         terms = self._turns.terms(self._link)
         while not isinstance(step, Show):
+            self._calls += 1
+            if self._calls > menu.CALLS_MAX:
+                raise MenuLoop(f"service {service.id}: over {menu.CALLS_MAX} calls in one turn")
             session = step.session
             if step.changes:
                 kept = await self._keep_before_call(session)
@@ -306,8 +326,8 @@ class _Taking:
         question = Call(self._ports.new_id(), status, call.msisdn, call.language, {"call": call.id})
         answer = await self._ports.billing.perform(question, seconds)
         state = answer.result.get("state") if isinstance(answer, Done) else None
-        if state == "done" and isinstance(answer, Done):
-            return Done(answer.result)
+        if state == "done" and not OPERATIONS[call.operation].results:
+            return Done({})
         if state == "refused" and isinstance(answer, Done):
             return Refused(str(answer.result.get("code", "")), {})
         return Unknown("asked by id, and still not known")

@@ -118,6 +118,7 @@ class _Walker:
     """One walk: what changes during a turn, until `session()` makes a new record of it."""
 
     __slots__ = (
+        "dialled_at",
         "first",
         "history",
         "language",
@@ -141,6 +142,7 @@ class _Walker:
         self.language = session.language
         self.tries = session.tries
         self.parts = list(session.parts)
+        self.dialled_at = session.dialled_at if session.turn == 0 else ""
 
     # --- moving ---------------------------------------------------------------------------------------------------
 
@@ -153,13 +155,15 @@ class _Walker:
                 return Show(self.keep(None, "", True), "", True)
             screen = self._arrive(self.service.start if target == "home" else target)
             if isinstance(screen, RouteScreen):
-                if screen.do and screen.do.changes and self.session.turn == 0 and self.history:
-                    return self.back()  # what was dialled led to a change: its answer must be typed by hand
+                if screen.do and screen.do.changes and self.dialled_at:
+                    return self._stop_dialling()
                 if screen.do:
                     return self._make(screen.id, "", screen.do, {})
                 onward: Lead | Make | None = next(
                     case.lead for case in screen.cases if case.when is None or case.when.test(self.look)
                 )
+            elif isinstance(screen, ListScreen) and screen.empty and not self.items(screen):
+                onward = Lead(screen.empty, screen.place)
             else:
                 onward = self._dialled(screen) if self.parts else None
             if onward is None:
@@ -174,6 +178,11 @@ class _Walker:
     def follow(self, lead: Lead) -> Step:
         self._set(lead)
         return self.enter(lead.go)
+
+    def _stop_dialling(self) -> Step:
+        """What was dialled led to a change: the screen that it answered is shown, and its answer typed by hand."""
+        self.screen, self.first, self.history, self.parts = self.dialled_at, 0, (), []
+        return self.show(self.service.screens[self.screen])
 
     def _arrive(self, target: str) -> Screen:
         left = self.service.screens.get(self.screen)
@@ -197,7 +206,7 @@ class _Walker:
         for name, operand in lead.settings:
             value = self.operand(operand)
             if name == "language":
-                self.language = value if value in self.service.languages else self.language
+                self.language = value if isinstance(value, str) and value in self.service.languages else self.language
             else:
                 self.values = {**self.values, name: value}
 
@@ -297,6 +306,7 @@ class _Walker:
         if isinstance(chosen, str) or (chosen.do is not None and chosen.do.changes):
             self.parts = []
             return None
+        self.dialled_at = screen.id
         if chosen.saved:
             self.values = {**self.values, **chosen.saved}
         return self._make(screen.id, chosen.option, chosen.do, {}) if chosen.do else chosen.lead
@@ -427,6 +437,7 @@ class _Walker:
             language=self.language,
             tries=self.tries,
             parts=tuple(self.parts),
+            dialled_at=self.dialled_at if pending else "",
             pending=pending,
             shown=shown,
             ended=ended,

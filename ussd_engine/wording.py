@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any, NamedTuple
 
 from smpp.text import septets, ucs2_units
@@ -29,6 +29,7 @@ _LABELS: Mapping[str, Keys] = {
 }
 _CURRENCY = {"KZT": {"kk": "тг", "ky": "тг", "ru": "тг"}, "KGS": {"kk": "сом", "ky": "сом", "ru": "сом"}}
 _CUT_MARK = ".."
+_DAY = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 
 
 class Limits(NamedTuple):
@@ -120,9 +121,9 @@ def _shown(placeholder: Fill, value: Any, language: str, time_zone: tzinfo) -> s
 
 def _money(value: Any, _filter: Filter, language: str, _zone: tzinfo) -> str:
     """`1 250 тг`, `1 250,50 тг`; English `1,250.50 KZT`. Whole minor units in, never a float."""
-    if not isinstance(value, dict):
-        return "" if value is None else str(value)
-    minor, currency = int(value["minor"]), str(value["currency"])
+    if not isinstance(value, dict) or not isinstance(value.get("minor"), int):
+        return "" if value is None or isinstance(value, dict) else str(value)
+    minor, currency = value["minor"], str(value.get("currency", ""))
     sign = "-" if minor < 0 else ""
     whole, hundredths = divmod(abs(minor), 100)
     name = _CURRENCY.get(currency, {}).get(language, currency)
@@ -134,15 +135,17 @@ def _money(value: Any, _filter: Filter, language: str, _zone: tzinfo) -> str:
 
 
 def _moment(value: Any, time_zone: tzinfo) -> datetime | None:
-    if not isinstance(value, str) or not value:
+    try:
+        return datetime.fromisoformat(value).astimezone(time_zone) if isinstance(value, str) and value else None
+    except (ValueError, OverflowError):  # not a moment, or one beyond the calendar: shown as nothing
         return None
-    return datetime.fromisoformat(value).astimezone(time_zone)
 
 
 def _date(value: Any, _filter: Filter, _language: str, time_zone: tzinfo) -> str:
     """A day, or the local day of an instant: `21.11.2026`."""
-    if isinstance(value, str) and len(value) == 10:
-        return date.fromisoformat(value).strftime("%d.%m.%Y")
+    if isinstance(value, str) and _DAY.match(value):
+        year, month, day = value.split("-")
+        return f"{day}.{month}.{year}"
     moment = _moment(value, time_zone)
     return moment.strftime("%d.%m.%Y") if moment else ""
 
@@ -214,7 +217,7 @@ def _parse_fill(inside: str) -> Fill:
         filter_name, _, argument = word.partition(":")
         if filter_name not in FILTERS:
             raise BadTemplate(f"there is no filter '{filter_name}' (there are {', '.join(sorted(FILTERS))})")
-        if argument and not argument.isdigit():
+        if argument and not (argument.isascii() and argument.isdigit() and len(argument) < 4):
             raise BadTemplate(f"'{argument}' is not a number")
         found.append(Filter(filter_name, int(argument) if argument else None))
     return Fill(tuple(name.split(".")), tuple(found))
@@ -273,6 +276,9 @@ def _crowded_page(head: str, lines: tuple[str, ...], first: int, back: str, belo
 @functools.lru_cache(maxsize=8192)
 def text_page(text: str, lines: tuple[str, ...], first: int, reason: str, open_ways: Ways, limits: Limits) -> Page:
     """The page of a long text that begins at character `first`, cut at words; options stand below its end."""
+    if lines and first >= len(text):  # past the text: its options, from this one on
+        page = option_page("", lines, first - len(text), reason, open_ways, limits)
+        return page._replace(next_first=None if page.next_first is None else page.next_first + len(text))
     back = " ".join(filter(None, (open_ways.back, open_ways.home)))
     rest = text[first:]
     whole = _joined(reason, rest, *lines, back)
@@ -280,10 +286,8 @@ def text_page(text: str, lines: tuple[str, ...], first: int, reason: str, open_w
         return Page(whole, None)
     below = " ".join(filter(None, (open_ways.more, back)))
     taken = _longest_fit(rest, lambda piece: fits(_joined(reason, piece.rstrip(), below), limits))
-    if taken >= len(rest):
-        # The text fits, but not together with its options: the options get a page of their own.
-        taken = max(rest.rstrip().rfind(" "), rest.rstrip().rfind("\n")) + 1 or len(rest) // 2
-    return Page(_joined(reason, rest[:taken].rstrip(), below), first + taken)
+    page = Page(cut(_joined(reason, rest[:taken].rstrip(), below), limits), first + taken)
+    return page if lines or first + taken < len(text) else page._replace(next_first=None)
 
 
 def _longest_fit(text: str, suits: Callable[[str], bool]) -> int:

@@ -29,7 +29,7 @@ LIMITS = st.sampled_from([Limits(), Limits(160, 70), Limits(182, 63)])
 WAYS = st.builds(ways, st.sampled_from(["kk", "ky", "ru", "en"]), st.just(Keys()), st.booleans(), st.booleans())
 
 
-@given(st.lists(WORDS, min_size=1, max_size=40), WORDS, WAYS, LIMITS)
+@given(st.lists(WORDS, min_size=1, max_size=40), WORDS.map(lambda word: word[:5].strip() or "x"), WAYS, LIMITS)
 def test_pages_of_options_fit_and_hold_every_option_whole(
     lines: list[str], title: str, keys: object, limits: Limits
 ) -> None:
@@ -70,6 +70,20 @@ def test_a_long_text_is_read_whole_over_its_pages(text: str, keys: object, limit
         assert text[first:following].strip() in page(first).text
         read += text[first:following]
     assert read == text
+
+
+@given(TEXTS, st.lists(WORDS, max_size=12), WAYS, LIMITS)
+def test_a_text_with_options_shows_all_of_both_and_comes_to_an_end(
+    text: str, lines: list[str], keys: object, limits: Limits
+) -> None:
+    shown = tuple(f"{number} {line}" for number, line in enumerate(lines, 1))
+
+    def page(first: int) -> object:
+        return text_page(text, shown, first, "", keys, limits)
+
+    pages = [page(first).text for first in page_starts(page)]
+    assert all(fits(each, limits) for each in pages)
+    assert all(any(line in each for each in pages) for line in shown)
 
 
 @given(TEXTS, LIMITS)
