@@ -135,4 +135,4 @@ def test_any_exception_is_caught_in_one_place_only() -> None:
         if isinstance(node, ast.ExceptHandler) and (node.type is None or ast.unparse(node.type) == "Exception")
     ]
     assert len(places) == 1, places
-    assert places[0].startswith("ussd_engine/reception.py")
+    assert places[0].startswith("ussd_engine/work.py")

@@ -33,14 +33,18 @@ from .announce import Announcer
 from .binds import Binds
 from .catalog import Catalog, read_catalog
 from .config import ClientLink, Settings
+from .dialogues import Dialogues
 from .greeting import Greetings
-from .http import HttpSide
+from .http import ClientKeys, HttpSide, Probe
 from .metrics import Metrics
 from .outbox import Outbox
 from .reception import Reception
 from .sms_turn import SmsTurns
 from .turn import Ports, Turns
+from .work import Work
 
+PASSWORD_CHARACTERS_MAX = 8
+"""Of an ESME to its centre: SMPP 3.4 section 5.2.2, without the NUL."""
 DRAIN_SECONDS_MAX = 10.0
 """How long a stopping engine waits for turns that are being worked on."""
 
@@ -67,13 +71,13 @@ async def serve(settings: Settings) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     async with AsyncExitStack() as closing:
-        reception = await _open(settings, catalog, closing)
+        work = await _open(settings, catalog, closing)
         _calm_garbage_collector()
         await stop.wait()
-        await reception.drain(DRAIN_SECONDS_MAX)
+        await work.drain(DRAIN_SECONDS_MAX)
 
 
-async def _open(settings: Settings, catalog: Catalog, closing: AsyncExitStack) -> Reception:
+async def _open(settings: Settings, catalog: Catalog, closing: AsyncExitStack) -> Work:
     """Makes and opens all parts; `closing` closes them in the opposite order."""
     engine, loop = settings.engine, asyncio.get_running_loop()
     metrics = Metrics()
@@ -87,28 +91,40 @@ async def _open(settings: Settings, catalog: Catalog, closing: AsyncExitStack) -
     binds = Binds()
     outbox = Outbox(binds, engine.routes, metrics, loop.time)
     ports = _ports(settings, catalog, store, billing, metrics)
-    reception = _reception(settings, ports, binds, outbox, accounts, metrics)
-    closing.callback(loop.create_task(reception.sweep()).cancel)
+    turns, work = Turns(ports), Work(metrics, engine.turns_in_flight_max)
+    dialogues = Dialogues(turns, binds, work, metrics)
+    closing.callback(loop.create_task(dialogues.sweep()).cancel)
+    reception = Reception(
+        dialogues, SmsTurns(ports, turns), outbox, binds, settings.links, catalog, accounts, work, metrics,
+        secrets.token_hex(3),
+    )  # fmt: skip
     reactor = reactor_on(loop)
     for upstream in _upstreams(reactor, settings, reception):
         closing.push_async_callback(upstream.close)
         upstream.start()
     listener = await _listen(reactor, settings, reception)
     closing.push_async_callback(listener.close)
-    http = HttpSide(
-        metrics,
-        {"sessions": lambda: _sessions_probe(store), "billing": lambda: billing.ready(1.0)},
-        Announcer(catalog, engine.networks, outbox, time.time),
-        {name: _key(settings, file) for name, file in engine.clients.items()},
-        engine.clock_skew_seconds_max,
+    probes: dict[str, Probe] = {"sessions": lambda: _sessions_probe(store), "billing": lambda: billing.ready(1.0)}
+    announcer = Announcer(catalog, engine.networks, outbox, time.time)
+    await _serve_http(settings, HttpSide(metrics, probes, announcer, _client_keys(settings), loop.time), closing)
+    structlog.get_logger().info("serving", smpp=str(engine.smpp_listen), http=str(engine.http_listen))
+    return work
+
+
+def _client_keys(settings: Settings) -> ClientKeys:
+    engine = settings.engine
+    return ClientKeys(
+        {name: _key(settings, file) for name, file in engine.clients.items()}, engine.clock_skew_seconds_max
     )
+
+
+async def _serve_http(settings: Settings, http: HttpSide, closing: AsyncExitStack) -> None:
+    address = settings.engine.http_listen
     closing.push_async_callback(http.close)
     try:
-        await http.start(engine.http_listen)
+        await http.start(address)
     except OSError as error:
-        raise StartError(f"engine.http_listen: cannot listen on {engine.http_listen}: {error.strerror}") from None
-    structlog.get_logger().info("serving", smpp=str(engine.smpp_listen), http=str(engine.http_listen))
-    return reception
+        raise StartError(f"engine.http_listen: cannot listen on {address}: {error.strerror}") from None
 
 
 def _calm_garbage_collector() -> None:
@@ -149,6 +165,10 @@ def bind_pdu(settings: Settings, link: ClientLink) -> BindPdu:
         password = path.read_text().rstrip("\r\n")
     except OSError as error:
         raise StartError(f"the password file {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise StartError(f"the password file {path} is not text") from None
+    if not 1 <= len(password) <= PASSWORD_CHARACTERS_MAX or not password.isascii():
+        raise StartError(f"the password in {path} must have 1 to {PASSWORD_CHARACTERS_MAX} ASCII characters")
     return BIND_OF_MODE[link.bind](
         system_id=link.system_id, password=password, system_type=link.system_type, interface_version=0x34
     )
@@ -178,23 +198,6 @@ def _ports(settings: Settings, catalog: Catalog, store: RedisStore, billing: Htt
         engine.billing.hello_cache_numbers_max,
     )
     return Ports(catalog, store, billing, greetings, metrics, now, time.time, new_id, engine.sessions.idle_seconds)
-
-
-def _reception(
-    settings: Settings, ports: Ports, binds: Binds, outbox: Outbox, accounts: Accounts, metrics: Metrics
-) -> Reception:
-    turns = Turns(ports)
-    return Reception(
-        turns,
-        SmsTurns(ports, turns),
-        outbox,
-        binds,
-        settings.links,
-        accounts,
-        metrics,
-        settings.engine.turns_in_flight_max,
-        secrets.token_hex(3),
-    )
 
 
 def new_id() -> str:

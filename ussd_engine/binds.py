@@ -51,7 +51,7 @@ class Binds:
         return bind if self._carries(bind) else self._any_of(link.name)
 
     def for_sms(self, msisdn: str, links: Iterable[str]) -> Bind | None:
-        """The bind for an SMS: where the number was last heard, if the route has that link, else the first that is open.
+        """The bind for an SMS: where the number was last heard, if the route has that link, else the first open one.
 
         A link that the route does not name never gets an SMS, whatever numbers it claims to be.
         """

@@ -1,4 +1,4 @@
-"""What must hang together in a service: screens that exist and are reached, calls that keep the billing contract (pure).
+"""What must hang together in a service: screens that exist and are reached, calls that keep the contract (pure).
 
 Shapes and words were checked when the file was read; here the whole is looked at. Names are `check_names`' matter.
 """

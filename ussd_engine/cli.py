@@ -174,9 +174,12 @@ def _probe(arguments: argparse.Namespace) -> int:
         )
         return probe.UNKNOWN
     if isinstance(link.config, ClientLink):
-        found = uvloop.run(
-            probe.probe_client(link, link.config, app.bind_pdu(settings, link.config), arguments.seconds)
-        )
+        try:
+            bind = app.bind_pdu(settings, link.config)
+        except app.StartError as error:
+            print(f"{probe.WORDS[probe.UNKNOWN]} - {link.name}: {error}")
+            return probe.UNKNOWN
+        found = uvloop.run(probe.probe_client(link, link.config, bind, arguments.seconds))
     else:
         found = uvloop.run(probe.probe_server(link, settings.engine.http_listen, arguments.seconds))
     print(json.dumps({**found._asdict(), "state": probe.WORDS[found.state]}) if arguments.json else found)

@@ -7,6 +7,7 @@ with one another is checked in `_consistent`; nothing is checked later than at s
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +22,9 @@ from . import msisdn
 from .dialect import Dialect, overridden, read_dialects
 from .wording import LANGUAGES
 
-SECTIONS = ("production", "data_folder", "engine", "billing_core")
+SYSTEM_ID_CHARACTERS_MAX = 15
+"""SMPP 3.4 section 5.2.1, without the NUL."""
+_LINK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Address:
     @classmethod
     def from_yaml(cls, node: Node, mistakes: list[Mistake]) -> Address | None:
         host, _, port = str(node.value).rpartition(":")
-        if isinstance(node.value, str) and host and port.isdigit() and int(port) < 65536:
+        if isinstance(node.value, str) and host and re.fullmatch(r"[0-9]{1,5}", port) and int(port) < 65536:
             return cls(host.strip("[]"), int(port))
         mistakes.append(Mistake(node.place, f"'{node.value}' is no address", "Write host:port, as 127.0.0.1:2775."))
         return None
@@ -259,20 +262,27 @@ def _consistent(config: Config, node: Node) -> list[Mistake]:
             mistakes.append(Mistake(place, f"no language '{network.language}'", f"One of {', '.join(LANGUAGES)}."))
         try:
             ZoneInfo(network.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
+        except (ZoneInfoNotFoundError, ValueError, OSError):
             mistakes.append(Mistake(place, f"no time zone '{network.time_zone}'", "Write for example Asia/Almaty."))
         assert network.country in msisdn.COUNTRIES  # noqa: S101 - the record's Literal says the same
-    billing = urlsplit(config.engine.billing.url)
-    place = node.items["billing"].items["url"].place
-    if billing.scheme not in ("http", "https") or not billing.hostname:
+    if not _is_url(config.engine.billing.url, ("http", "https")):
+        place = node.items["billing"].items["url"].place
         mistakes.append(Mistake(place, f"'{config.engine.billing.url}' is no base address", "Write http://host:port."))
     redis = config.engine.sessions.redis_url
-    if redis is not None and urlsplit(redis).scheme not in ("redis", "rediss", "unix"):
+    if redis is not None and not _is_url(redis, ("redis", "rediss", "unix")):
         place = node.items["sessions"].items["redis_url"].place
         mistakes.append(
             Mistake(place, f"'{redis}' is no address of Redis", "Write redis://host:port/0 or unix:///path.")
         )
     return mistakes + _safe_in_production(config, node)
+
+
+def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in schemes and (url.scheme == "unix" or bool(url.hostname)) and (url.port or 1) > 0
+    except ValueError:  # a port that is none, an address cut in two
+        return False
 
 
 def _safe_in_production(config: Config, node: Node) -> list[Mistake]:
@@ -303,6 +313,11 @@ def _links(config: Config, engine: Node, folder: Path, mistakes: list[Mistake]) 
     accounts: dict[str, str] = {}
     for name, each in config.engine.links.items():
         link, place = each.peer, engine.items["links"].items[name].place
+        if not _LINK_NAME.match(name):
+            mistakes.append(Mistake(place, f"'{name}' cannot be a link's name", "Write small letters, digits and -."))
+        if not 1 <= len(link.system_id) <= SYSTEM_ID_CHARACTERS_MAX or not link.system_id.isascii():
+            cure = f"Write 1 to {SYSTEM_ID_CHARACTERS_MAX} ASCII characters."
+            mistakes.append(Mistake(place, f"system_id '{link.system_id}'", cure))
         network = config.engine.networks.get(link.network)
         if network is None:
             what = f"link '{name}': no network '{link.network}'"
@@ -337,9 +352,13 @@ def _routes(config: Config, engine: Node) -> Iterator[Mistake]:
         if network not in config.engine.networks:
             cure = did_you_mean(network, config.engine.networks)
             yield Mistake(place, f"a route to no network '{network}'", cure)
+        if not route.links:
+            yield Mistake(place, "a route over no link", "Name one under `links`.")
         for link in route.links:
             if link not in config.engine.links:
                 yield Mistake(place, f"a route over no link '{link}'", did_you_mean(link, config.engine.links))
         for sender in (route.sender, *route.senders.values()):
-            if not 1 <= len(sender) <= (20 if sender.isdigit() else 11) or not sender.isascii():
+            if not 1 <= len(sender) <= (20 if sender.isdigit() else 11) or not (
+                sender.isascii() and sender.isprintable()
+            ):
                 yield Mistake(place, f"'{sender}' is no sender", "Write up to 20 digits, or up to 11 characters.")

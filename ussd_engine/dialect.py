@@ -13,6 +13,8 @@ from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
 
 from .wording import Limits
 
+SERVICE_TYPE_CHARACTERS_MAX = 5
+"""SMPP 3.4 section 5.2.11."""
 Octet = Annotated[int, Range(0, 255)]
 
 
@@ -89,7 +91,7 @@ def read_dialects(folder: Path) -> dict[str, tuple[Dialect, Node]]:
         except StrictYamlError as error:
             mistakes += error.mistakes
             continue
-        dialect = into(Dialect, node, mistakes)
+        dialect = _read(node, mistakes)
         if dialect is not None and dialect.dialect != path.stem:
             mistakes.append(Mistake(node.place, f"dialect '{dialect.dialect}' in {path.name}", "Name both alike."))
         if dialect is not None:
@@ -101,7 +103,23 @@ def read_dialects(folder: Path) -> dict[str, tuple[Dialect, Node]]:
 
 def overridden(node: Node, fields: Node | None, mistakes: list[Mistake]) -> Dialect | None:
     """The dialect of `node` with a link's own `dialect_fields` laid over it, part by part."""
-    return into(Dialect, _laid_over(node, fields) if fields else node, mistakes)
+    return _read(_laid_over(node, fields) if fields else node, mistakes)
+
+
+def _read(node: Node, mistakes: list[Mistake]) -> Dialect | None:
+    """The dialect in this tree, when what it says can be sent and told apart."""
+    dialect = into(Dialect, node, mistakes)
+    if dialect is None:
+        return None
+    ops, place = dialect.ops, node.place
+    if len(dialect.service_type) > SERVICE_TYPE_CHARACTERS_MAX or not dialect.service_type.isascii():
+        what = f"service_type '{dialect.service_type}'"
+        mistakes.append(Mistake(place, what, f"At most {SERVICE_TYPE_CHARACTERS_MAX} ASCII characters."))
+    if not ops.begin or not ops.reply:
+        mistakes.append(Mistake(place, "`ops` without a begin or a reply", "Name at least one value of each."))
+    for op in {*ops.begin} & {*ops.reply, *ops.abort} | {*ops.reply} & {*ops.abort}:
+        mistakes.append(Mistake(place, f"op {op} has two meanings", "Give it one."))
+    return dialect
 
 
 def _laid_over(below: Node, above: Node) -> Node:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 from aiohttp import web
 from prometheus_client import generate_latest
@@ -19,9 +21,20 @@ from .metrics import Metrics
 from .outbox import NotSent
 
 READY_SECONDS_MAX = 1.0
+BODY_SECONDS_MAX = 5.0
+TOLD_SECONDS = 180.0
+"""How long a notice is remembered as sent: longer than a signature is good for."""
+TOLD_MAX = 100_000
 
 Probe = Callable[[], Awaitable[str | None]]
 """Asks one part: None when it serves, else why not, in words."""
+
+
+class ClientKeys(NamedTuple):
+    """Who may hand us notices: name → HMAC key, and how far their clocks may be off."""
+
+    keys: Mapping[str, bytes]
+    skew_seconds_max: float
 
 
 class HttpSide:
@@ -32,15 +45,16 @@ class HttpSide:
         metrics: Metrics,
         probes: dict[str, Probe],
         announcer: Announcer,
-        client_keys: Mapping[str, bytes],
-        clock_skew_seconds_max: float,
+        clients: ClientKeys,
+        now: Callable[[], float],
     ) -> None:
-        """`client_keys`: who may hand us notices, and their HMAC keys."""
-        self._announcer = announcer
-        self._client_keys = client_keys
-        self._clock_skew_seconds_max = clock_skew_seconds_max
+        """`clients`: who may hand us notices. `now`: monotonic seconds."""
         self._metrics = metrics
         self._probes = probes
+        self._announcer = announcer
+        self._clients = clients
+        self._now = now
+        self._told: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._runner: web.AppRunner | None = None
 
     async def start(self, address: Address) -> None:
@@ -65,14 +79,13 @@ class HttpSide:
 
     async def _notice(self, request: web.Request) -> web.Response:
         """200 when the SMSC has accepted the SMS; 503 try later; 400, 401 and 422 never try again."""
-        body = await request.read()
         try:
-            verify(
-                self._client_keys, "POST", notices.PATH, request.headers.get("Authorization", ""), body, time.time(),
-                self._clock_skew_seconds_max,
-            )  # fmt: skip
-            notice = notices.from_octets(body)
-            message_id = await self._announcer.tell(notice)
+            body = await asyncio.wait_for(request.read(), BODY_SECONDS_MAX)
+            header = request.headers.get("Authorization", "")
+            verify(self._clients.keys, "POST", notices.PATH, header, body, time.time(), self._clients.skew_seconds_max)
+            message_id = await self._tell(notices.from_octets(body))
+        except TimeoutError:
+            return self._problem(408, f"the body did not come within {BODY_SECONDS_MAX:g} s")
         except SigningError as error:
             return self._problem(401, str(error))
         except notices.NoticeError as error:
@@ -81,6 +94,20 @@ class HttpSide:
             return self._problem(422 if error.for_ever else 503, str(error))
         self._metrics.notices.labels("200").inc()
         return web.json_response({"message_id": message_id})
+
+    async def _tell(self, notice: notices.Notice) -> str:
+        """Sends the notice, once: one that was sent a moment ago and comes again (its 200 was lost, or somebody replays
+        it) is only answered."""
+        now = self._now()
+        while self._told and next(iter(self._told.values()))[0] < now:
+            self._told.popitem(last=False)
+        if notice.id in self._told:
+            return self._told[notice.id][1]
+        message_id = await self._announcer.tell(notice)
+        self._told[notice.id] = (now + TOLD_SECONDS, message_id)
+        if len(self._told) > TOLD_MAX:
+            self._told.popitem(last=False)
+        return message_id
 
     def _problem(self, status: int, detail: str) -> web.Response:
         """RFC 9457; `detail` names fields and reasons, never values."""

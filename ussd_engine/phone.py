@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from smpp import constants
 from smpp.dial import dial
+from smpp.errors import WrongState
 from smpp.limits import Limits
 from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm, Tlv, find_tlv
 from smpp.reactor import reactor_on
@@ -231,11 +232,15 @@ async def _talk(
             return
         typed = await answer(screen)
         if typed is None:
-            send("", dialect.ops.abort[0])
+            with contextlib.suppress(WrongState):  # the link may have ended by itself
+                send("", dialect.ops.abort[0])
             conversation.ended_by = "subscriber"
             return
         conversation.sent.append(typed)
-        send(typed, dialect.ops.reply[0])
+        try:
+            send(typed, dialect.ops.reply[0])
+        except WrongState as error:
+            raise _Lost(str(error)) from None
 
 
 async def _next_screen(line: _Line, seconds_max: float) -> Screen:

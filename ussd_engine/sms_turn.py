@@ -57,13 +57,13 @@ class SmsTurns:
     """Takes SMS. It keeps nothing that must survive."""
 
     def __init__(self, ports: Ports, turns: Turns) -> None:
-        self._ports = ports
+        self.ports = ports
         self._turns = turns
         self._answered: OrderedDict[str, None] = OrderedDict()
 
     async def take(self, service: Service, sms: Incoming) -> Verdict:
         """Walks the service's patterns and answers by SMS. LATER: the core has not said that it is done."""
-        subscriber = await self._ports.greetings.ask(sms.msisdn, sms.link.network.language)
+        subscriber = await self.ports.greetings.ask(sms.msisdn, sms.link.network.language)
         if subscriber is None:
             return ACCEPTED  # nobody of ours: nothing to do, nothing to say
         inbox_id = await self._accept(sms)
@@ -81,7 +81,7 @@ class SmsTurns:
         except _Later:
             return LATER
         except MenuLoop as error:
-            self._ports.witness.failed(str(error), sms.msisdn)
+            self.ports.witness.failed(str(error), sms.msisdn)
             return ACCEPTED
         if not shown.text or inbox_id in self._answered:
             return ACCEPTED
@@ -95,7 +95,7 @@ class SmsTurns:
             "short_number": sms.short_number,
             "digest": hashlib.sha256(sms.text.encode("utf-8", "surrogatepass")).hexdigest(),
         }
-        call = Call(self._ports.new_id(), "inbox.accept", sms.msisdn, sms.link.network.language, arguments)
+        call = Call(self.ports.new_id(), "inbox.accept", sms.msisdn, sms.link.network.language, arguments)
         outcome = await self._perform(call, sms.until)
         if isinstance(outcome, Done):
             return str(outcome.result["inbox_id"])
@@ -113,14 +113,14 @@ class SmsTurns:
             if step.changes and isinstance(outcome, Unknown | NotMade):
                 raise _Later
             if step.changes:
-                self._ports.greetings.forget(sms.msisdn)
+                self.ports.greetings.forget(sms.msisdn)
             step = walk.resume(service, step.session, outcome, terms)
         return step
 
     async def _perform(self, call: Call, until: float) -> Outcome:
-        seconds = min(OPERATIONS[call.operation].seconds_max, until - self._ports.now())
-        outcome = await self._ports.billing.perform(call, seconds) if seconds > 0 else NotMade("no time left")
-        self._ports.witness.call_made(call.operation, OUTCOME_WORDS[type(outcome)])
+        seconds = min(OPERATIONS[call.operation].seconds_max, until - self.ports.now())
+        outcome = await self.ports.billing.perform(call, seconds) if seconds > 0 else NotMade("no time left")
+        self.ports.witness.call_made(call.operation, OUTCOME_WORDS[type(outcome)])
         return outcome
 
     def _note_answered(self, inbox_id: str) -> None:

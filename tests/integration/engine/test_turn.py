@@ -218,7 +218,7 @@ async def test_no_time_left_means_that_nothing_is_sent(store: RedisStore) -> Non
 async def test_a_hang_up_forgets_the_dialogue(store: RedisStore) -> None:
     phone = Phone(store)
     await phone.dial("111")
-    await phone.turns.hang_up(NUMBER)
+    await phone.turns.hang_up(NUMBER, LINK)
     assert await store.load(NUMBER) is None
     assert phone.notes.ended == [("self_service", "abort")]
 

@@ -80,9 +80,19 @@ async def test_failures_far_apart_do_not_ban(accounts: Accounts, clock: Clock) -
 
 async def test_passwords_are_evaluated_at_most_twice_a_second(accounts: Accounts, clock: Clock) -> None:
     before = clock.seconds
-    for _ in range(4):
-        await accounts.authenticate("ussdc", "secret", HERE)
+    for guess in range(4):
+        await accounts.authenticate("ussdc", f"guess {guess}", HERE)
     assert clock.seconds - before >= 1.5
+
+
+async def test_a_right_password_is_known_for_a_while_so_that_many_binds_can_be_opened_at_once(
+    accounts: Accounts, clock: Clock
+) -> None:
+    before = clock.seconds
+    for _ in range(20):
+        assert await accounts.authenticate("ussdc", "secret", HERE) is LINKS["kcell-ussdc"]
+    assert clock.seconds == before
+    assert await accounts.authenticate("ussdc", "Secret", HERE) == constants.ESME_RBINDFAIL
 
 
 async def test_a_password_that_is_too_long_is_refused_not_cut(accounts: Accounts) -> None:

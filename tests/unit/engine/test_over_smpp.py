@@ -24,8 +24,9 @@ def op(value: int) -> tuple[Tlv, ...]:
 @pytest.mark.parametrize(
     ("tlvs", "kind"),
     [
-        (op(1), Kind.BEGIN), (op(18), Kind.REPLY), (op(129), Kind.ABORT), (op(65), Kind.ABORT), (op(77), Kind.REPLY),
-        ((), Kind.SMS), ((Tlv(0x0501, b""),), Kind.SMS),
+        (op(1), Kind.BEGIN), (op(18), Kind.REPLY), (op(129), Kind.ABORT), (op(65), Kind.ABORT), (op(77), Kind.UNKNOWN),
+        ((), Kind.SMS), ((Tlv(0x0501, b""),), Kind.SMS), ((*op(18), Tlv(0x1383, b"\x05\x03")), Kind.ABORT),
+        ((*op(18), Tlv(0x1383, b"\x05\x02")), Kind.REPLY),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("carrier", [SubmitSm, DeliverSm])
