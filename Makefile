@@ -28,7 +28,7 @@ help:
 	@echo "make run ARGS=--help    what it can be told"
 	@echo "make test               lint, types and all tests; make lint, test-unit, test-property,"
 	@echo "                        test-integration and test-faults are its parts"
-	@echo "make bench              measures; the figures are in the README"
+	@echo "make bench              measures; the last figures are in docs/performance.md"
 	@echo "make peers              installs what the tests talk to that is not ours"
 	@echo "make lock               writes the locks anew; UPGRADE=--upgrade takes newer versions"
 	@echo "make clean              removes what was installed and made here, the data too"

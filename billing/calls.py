@@ -60,10 +60,11 @@ class NotMade(NamedTuple):
     """This try certainly did nothing: nothing was sent, or the core said that nothing was done. `why` is for the log.
 
     It says nothing of an earlier try under the same id: when a turn is repeated whose call may have been sent before,
-    it has to be taken as `Unknown`.
+    it has to be taken as `Unknown`. `for_ever`: the call is a mistake, and will be one whenever it is tried again.
     """
 
     why: str
+    for_ever: bool = False
 
 
 Outcome: TypeAlias = Done | Refused | Unknown | NotMade

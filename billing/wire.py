@@ -28,6 +28,8 @@ PROBLEM_TYPE: Final = "application/problem+json"
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}\Z")
 _NOT_DONE: Final = frozenset({400, 401, 403, 404, 405, 409, 411, 413, 414, 415, 421, 422, 426, 429, 431})
 """Statuses of HTTP that say the request was turned away, whoever says so: the core or a proxy before it."""
+_NEVER: Final = frozenset({400, 409, 413, 422})
+"""Those of them that the same request will get whenever it comes."""
 _WHY_CHARACTERS_MAX: Final = 200
 
 
@@ -109,7 +111,7 @@ def read_answer(operation: Operation, status: int, octets: bytes) -> Outcome:
     if status == 200:
         return _read_done_or_refused(operation, octets)
     if status in _NOT_DONE:
-        return NotMade(f"turned away with {status}: {_problem(octets)}")
+        return NotMade(f"turned away with {status}: {_problem(octets)}", for_ever=status in _NEVER)
     if status == 503 and _problem_says_not_done(octets):
         return NotMade(f"not done, says the core with 503: {_problem(octets)}")
     return Unknown(f"status {status}: {_problem(octets)}")

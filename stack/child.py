@@ -39,6 +39,9 @@ _WITHOUT_PRIVILEGES: Final = (
 )
 
 
+# A parent that died before the leash was on sends no signal: then the child has another parent by now, and ends.
+_IF_WE_STILL_LIVE: Final = '[ "$PPID" = "$0" ] || exit 1; exec "$@"'
+
 Pause = Callable[[float], None]
 """Sleeps so many seconds. May raise, and then the wait is given up and what was being started is killed."""
 
@@ -158,7 +161,8 @@ def leash(on_our_death: signal.Signals, *, without_privileges: bool) -> tuple[st
     if setpriv is None:
         raise StartError("the program setpriv is not on PATH: install the package util-linux")
     dropped = _WITHOUT_PRIVILEGES if without_privileges and os.geteuid() == 0 else ()
-    return (setpriv, "--pdeathsig", on_our_death.name.removeprefix("SIG"), *dropped, "--")
+    tied = (setpriv, "--pdeathsig", on_our_death.name.removeprefix("SIG"), *dropped, "--")
+    return (*tied, "/bin/sh", "-c", _IF_WE_STILL_LIVE, str(os.getpid()))
 
 
 def check_privileges_can_be_dropped() -> None:

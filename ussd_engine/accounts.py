@@ -2,7 +2,7 @@
 
 - An address that no link allows is closed before an octet is read.
 - A password is compared by argon2id in a thread of its own, at most two a second in all; a right one is known for a
-  minute. An unknown system_id costs the same time and gets the same answer. A password over 64 octets is refused, never cut.
+  minute. An unknown system_id costs the same time and gets the same answer. Over 64 octets is refused, never cut.
 - Five failures within a minute ban the address for 15 minutes, each further ban for twice as long.
 """
 

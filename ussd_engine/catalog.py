@@ -70,10 +70,12 @@ def _is_open(service: Service, network: str) -> bool:
 
 def read_catalog(folder: FilePath, networks: Iterable[str]) -> Catalog:
     """Reads every `*.yaml` of a folder. Raises StrictYamlError with the mistakes of all files."""
+    start = Place(str(folder), 1, 1)
+    if not folder.is_dir():
+        raise StrictYamlError([Mistake(start, "there is no such folder", "Name the folder of the menus.")])
     mistakes: list[Mistake] = []
     services: dict[str, Service] = {}
     sources: dict[str, Node] = {}
-    start = Place(str(folder), 1, 1)
     for path in sorted(folder.glob("*.yaml")):
         try:
             service, node = read_service(path)
@@ -88,7 +90,11 @@ def read_catalog(folder: FilePath, networks: Iterable[str]) -> Catalog:
         mistakes += check.check_engine(services[check.ENGINE])
         mistakes += _engine_languages(services)
     elif not mistakes:
-        mistakes.append(Mistake(start, f"no service '{check.ENGINE}'", "Add engine.yaml: what the engine itself says."))
+        mistakes.append(
+            Mistake(
+                start, f"no service '{check.ENGINE}'", "Copy `menus/engine.yaml` here: what the engine itself says."
+            )
+        )
     mistakes += _networks(services, tuple(networks))
     mistakes += _collisions(services)
     if mistakes:

@@ -41,6 +41,11 @@ def main() -> None:
     except StrictYamlError as error:
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)
+        if len(error.mistakes) > 1:
+            print(f"{len(error.mistakes)} mistakes, the first: {error.mistakes[0]}", file=sys.stderr)
+        sys.exit(1)
+    except FileNotFoundError as error:
+        print(f"ussd-engine: there is no {error.filename}: run it in the checkout, or name --config", file=sys.stderr)
         sys.exit(1)
     except (app.StartError, OSError, BindRefused) as error:
         print(f"ussd-engine: {error}", file=sys.stderr)
@@ -157,7 +162,8 @@ def _check(arguments: argparse.Namespace) -> int:
     for mistake in mistakes:
         print(mistake)
     counted = ", ".join(f"{count} {name}" for name, count in summary.items())
-    print(f"{len(mistakes)} mistakes." if mistakes else f"All is well: {counted}.", f"{seconds:.2f} s")
+    word = "mistake" if len(mistakes) == 1 else "mistakes"
+    print(f"{len(mistakes)} {word}." if mistakes else f"All is well: {counted}.", f"{seconds:.2f} s")
     return 1 if mistakes else 0
 
 
@@ -248,7 +254,7 @@ def _account(arguments: argparse.Namespace, settings: Settings) -> tuple[phone.A
     else:
         link = next((each for each in links if isinstance(each.config, ServerLink) and each.config.demo), None)
     if link is None:
-        raise app.StartError("no such account in config.yaml: name one with --system-id and --password")
+        raise app.StartError("config.yaml has no such account: --system-id names that of a `role: server` link")
     address = settings.engine.smpp_listen
     if arguments.smpp:
         host, _, port = arguments.smpp.rpartition(":")

@@ -49,6 +49,11 @@ ACCEPTED = Verdict(True)
 LATER = Verdict(False)
 
 
+def _may_be_done_later(outcome: Outcome) -> bool:
+    """Whether the message should come again: what is a mistake now will be one then."""
+    return isinstance(outcome, Unknown) or (isinstance(outcome, NotMade) and not outcome.for_ever)
+
+
 class _Later(Exception):
     """It is not known whether the core did it: the message stays with the SMSC."""
 
@@ -99,7 +104,7 @@ class SmsTurns:
         outcome = await self._perform(call, sms.until)
         if isinstance(outcome, Done):
             return str(outcome.result["inbox_id"])
-        return "" if isinstance(outcome, Unknown | NotMade) else None
+        return "" if _may_be_done_later(outcome) else None
 
     async def _walk(self, service: Service, session: Session, sms: Incoming) -> Show:
         terms = self._turns.terms(sms.link)._replace(limits=SMS_LIMITS)
@@ -110,7 +115,7 @@ class SmsTurns:
             if calls > CALLS_MAX:
                 raise MenuLoop(f"service {service.id}: over {CALLS_MAX} calls for one SMS")
             outcome = await self._perform(step.call, sms.until)
-            if step.changes and isinstance(outcome, Unknown | NotMade):
+            if step.changes and _may_be_done_later(outcome):
                 raise _Later
             if step.changes:
                 self.ports.greetings.forget(sms.msisdn)

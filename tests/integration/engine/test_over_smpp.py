@@ -17,7 +17,17 @@ from smpp.dial import dial
 from smpp.errors import BindRefused
 from smpp.limits import Limits
 from smpp.link import Link
-from smpp.pdu import BindReceiver, BindTransceiver, BindTransmitter, DeliverSm, DeliverSmResp, Pdu, SubmitSm, Tlv
+from smpp.pdu import (
+    BindReceiver,
+    BindTransceiver,
+    BindTransmitter,
+    DataSm,
+    DeliverSm,
+    DeliverSmResp,
+    Pdu,
+    SubmitSm,
+    Tlv,
+)
 from smpp.reactor import reactor_on
 from smpp.text import decode_text
 from tests.conftest import RunningStack
@@ -247,3 +257,13 @@ def test_health_ready_and_metrics_answer(running_stack: RunningStack) -> None:
     for path, expected in (("/health", "ok"), ("/ready", '"ready": true'), ("/metrics", "ussd_inputs_total")):
         with urllib.request.urlopen(base + path, timeout=5) as answer:
             assert expected in answer.read().decode()
+
+
+async def test_an_address_that_our_screens_could_not_carry_is_refused_and_poisons_nothing(centre: Centre) -> None:
+    number = "77010000305"
+    code, op = "*111*3*1234567890123#", Tlv(constants.TAG_USSD_SERVICE_OP, b"\x01")  # data_sm carries up to 64
+    assert centre.link is not None
+    centre.link.send(DataSm(source_addr_ton=1, source_addr=number, destination_addr=code, tlvs=(op,)))
+    assert (await asyncio.wait_for(centre.answers.get(), 5)).command_status == constants.ESME_RINVDSTADR
+    centre.type("*111#", 1, number)
+    assert (await centre.screen())[1] == 2

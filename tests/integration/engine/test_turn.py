@@ -15,7 +15,7 @@ from ussd_engine.catalog import read_catalog
 from ussd_engine.config import Link, read_settings
 from ussd_engine.dial_string import Dialled
 from ussd_engine.greeting import Greetings
-from ussd_engine.turn import Answer, Begin, Ports, Reply, Turns
+from ussd_engine.turn import Answer, Begin, Ports, Reply, Taking, Turns
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = read_settings(ROOT / "config.yaml")
@@ -285,3 +285,22 @@ async def test_an_engine_killed_in_such_a_call_asks_again_under_the_same_id_when
     )
     asked = [call for call in (*phone.billing.asked, *other.billing.asked) if call.operation.startswith("cabinet")]
     assert len({call.id for call in asked}) == 1
+
+
+async def test_a_fault_after_a_change_never_says_that_nothing_happened(store: RedisStore) -> None:
+    phone = Phone(store, subscribers__set_language=[Done({"language": "en"})])
+    await phone.dial("111", "9")
+    until = asyncio.get_running_loop().time() + 8
+    taking = Taking(phone.turns, Answer(NUMBER, LINK, "3", phone.mark(), until))
+    await taking.reply()
+    assert taking.apology().text == "Сұрауыңыз тексерілуде. Нәтижесін кейінірек қараңыз."
+
+
+async def test_what_is_done_by_id_without_its_results_is_not_taken_for_known(store: RedisStore) -> None:
+    phone = Phone(store, calls__status=[Done({"state": "done"})])
+    until = asyncio.get_running_loop().time() + 8
+    taking = Taking(phone.turns, Answer(NUMBER, LINK, "", phone.mark(), until))
+    known = await taking._status(Call("id", "cabinet.change_password", NUMBER, "ru", {}))
+    unknown = await taking._status(Call("id", "cabinet.login", NUMBER, "ru", {}))
+    assert known == Done({})
+    assert isinstance(unknown, Unknown)

@@ -385,3 +385,39 @@ def test_a_change_asked_by_sms_is_answered_by_its_notice(text: str) -> None:
     assert not talk.sms(text)
     assert talk.calls[0].by_sms
     assert talk.calls[0].arguments == {"language": "ru"}
+
+
+# --- what a menu must never do to the engine ------------------------------------------------------------------------
+
+
+def test_a_dialled_part_that_leads_home_into_a_change_stops_before_it() -> None:
+    menu = service("""
+screens:
+  start: {route: [{when: agreed == 1, go: change}, {go: root}]}
+  root:
+    menu: {ru: Корень, en: Root}
+    options: [{id: go, text: {ru: Дальше, en: On}, set: {agreed: 1}, go: home}]
+  change:
+    route:
+    do: {call: subscribers.set_language, with: {language: "'ru'"}, done: bye, refused: {"*": bye},
+         unknown: bye, not_made: bye}
+  bye: {end: {ru: Пока, en: Bye}}
+""", HEAD.replace("start: root", "start: start"))  # fmt: skip
+    talk = Dialogue(menu, {"subscribers.set_language": Done({"language": "ru"})})
+    assert talk.dial("1") == "Root\n1 On"
+    assert not talk.calls
+
+
+def test_a_show_whose_options_need_pages_of_their_own_shows_them_all() -> None:
+    options = ", ".join(f"{{id: o{n}, text: {{ru: {'вариант ' * 4}{n}, en: x}}, go: bye}}" for n in range(1, 4))
+    menu = service(f"screens:\n  root: {{show: {{ru: {'слово ' * 8}, en: x}}, options: [{options}]}}\n"
+                   "  bye: {end: {ru: Пока, en: Bye}}\n")  # fmt: skip
+    talk = Dialogue(menu)
+    seen = screen = talk.dial(language="ru")
+    for _ in range(10):
+        if "98 Ещё" not in screen:
+            break
+        screen = talk.send("98")
+        seen += screen
+    assert all(f"{n} вариант" in seen for n in range(1, 4))
+    assert talk.send("3") == "Пока"

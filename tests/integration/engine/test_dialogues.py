@@ -1,0 +1,169 @@
+"""Dialogues on the wire, with binds that a test can fill, cut and misuse: what is a repeat, and whose it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from sessions.redis_store import RedisStore
+from smpp.errors import WindowFull
+from smpp.link import Link as Bind
+from smpp.pdu import DeliverSm, Pdu, SubmitSm, Tlv
+from smpp.states import State
+from smpp.text import decode_text
+from ussd_engine import over_smpp
+from ussd_engine.binds import Binds
+from ussd_engine.catalog import read_catalog
+from ussd_engine.config import Link, read_settings
+from ussd_engine.dialogues import Dialogues, Exchange
+from ussd_engine.greeting import Greetings
+from ussd_engine.metrics import Metrics
+from ussd_engine.turn import Ports, Turns
+from ussd_engine.work import Work
+
+from .test_turn import BALANCE, ScriptedBilling
+
+ROOT = Path(__file__).resolve().parents[3]
+SETTINGS = read_settings(ROOT / "config.yaml")
+LINK: Link = SETTINGS.links["kcell-ussdc"]
+OTHER = LINK._replace(name="partner")
+CATALOG = read_catalog(ROOT / "menus", SETTINGS.engine.networks)
+NUMBER = "77010000007"
+
+
+class FakeBind:
+    """A bind that keeps what it is given; `room` is its window."""
+
+    def __init__(self, name: str, room: int = 100) -> None:
+        self.name = name
+        self.state = State.BOUND_TRX
+        self.room = room
+        self.sent: list[tuple[DeliverSm, Exchange]] = []
+
+    def send(self, pdu: Pdu, context: object = None) -> None:
+        if self.room <= 0:
+            raise WindowFull("full")
+        self.room -= 1
+        self.sent.append((cast(DeliverSm, pdu), cast(Exchange, context)))
+
+    @property
+    def screens(self) -> list[str]:
+        return [decode_text(pdu.short_message, pdu.data_coding, "gsm").split("\n")[0] for pdu, _ in self.sent]
+
+
+class Desk:
+    """The engine's dialogues with fake binds, a real Redis and a scripted core."""
+
+    def __init__(self, store: RedisStore) -> None:
+        self.billing = ScriptedBilling(store, {"balances.get": [BALANCE]})
+        ids = iter(f"id-{n}" for n in range(10_000))
+        now = asyncio.get_running_loop().time
+        metrics = Metrics()
+        greetings = Greetings(self.billing, now, ids.__next__, 0.5, 60, 100)
+        ports = Ports(CATALOG, store, self.billing, greetings, metrics, now, lambda: 0.0, ids.__next__, 180)
+        self.binds = Binds()
+        self.work = Work(metrics, 1000)
+        self.dialogues = Dialogues(Turns(ports), self.binds, self.work, metrics)
+        self.sequence = 0
+
+    def bind(self, name: str, link: Link = LINK, room: int = 100) -> FakeBind:
+        bind = FakeBind(name, room)
+        self.binds.add(cast(Bind, bind), link)
+        return bind
+
+    async def says(self, bind: FakeBind, text: str, op: int, number: str = NUMBER, link: Link = LINK) -> None:
+        self.sequence += 1
+        pdu = SubmitSm(
+            source_addr_ton=1, source_addr=number, destination_addr="*111#", short_message=text.encode(),
+            tlvs=(Tlv(0x0501, bytes((op,))),), sequence_number=self.sequence,
+        )  # fmt: skip
+        self.dialogues.heard(cast(Bind, bind), link, over_smpp.read_message(pdu, link.dialect, "KZ"))
+        await asyncio.sleep(0.03)
+
+    async def accepts(self, bind: FakeBind, count: int = 1) -> None:
+        for _, exchange in bind.sent[-count:]:
+            bind.room += 1
+            self.dialogues.answered(cast(Bind, bind), exchange, None)
+        await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+async def desk(redis_url: str) -> AsyncIterator[Desk]:
+    store = RedisStore(redis_url)
+    desk = Desk(store)
+    yield desk
+    await desk.work.drain(1)
+    await store.close()
+
+
+async def test_an_answer_before_our_screen_is_accepted_gets_the_same_screen(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.says(bind, "9", 18)
+    assert bind.screens == ["Мой номер", "Мой номер"]
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 18)
+    assert bind.screens[-1] == "Язык"
+
+
+async def test_another_link_can_neither_read_nor_walk_nor_end_a_dialogue(desk: Desk) -> None:
+    ours, theirs = desk.bind("a"), desk.bind("b", OTHER)
+    await desk.says(ours, "*111#", 1)
+    await desk.accepts(ours)
+    await desk.says(theirs, "3", 18, link=OTHER)
+    assert theirs.screens == ["Сеанс аяқталды. Кодты қайта теріңіз."]
+    await desk.says(theirs, "", 129, link=OTHER)
+    await desk.accepts(theirs)
+    await desk.says(ours, "9", 18)
+    assert ours.screens[-1] == "Язык"
+
+
+async def test_a_screen_that_waits_for_room_is_sent_once_and_in_turn(desk: Desk) -> None:
+    bind = desk.bind("a", room=1)
+    for number in ("77010000007", "77010000014", "77010000021"):
+        await desk.says(bind, "*111#", 1, number)
+    await desk.says(bind, "9", 18, "77010000014")  # a repeat, while its screen waits
+    assert len(bind.sent) == 1
+    await desk.accepts(bind)
+    await desk.accepts(bind)
+    assert [exchange.msisdn for _, exchange in bind.sent] == ["77010000007", "77010000014", "77010000021"]
+
+
+async def test_a_screen_whose_number_has_dialled_again_leaves_its_place_to_the_next(desk: Desk) -> None:
+    bind = desk.bind("a", room=1)
+    await desk.says(bind, "*111#", 1, "77010000007")
+    await desk.says(bind, "*111#", 1, "77010000014")
+    await desk.says(bind, "*111#", 1, "77010000021")
+    await desk.says(bind, "", 129, "77010000014")
+    await desk.accepts(bind)
+    assert [exchange.msisdn for _, exchange in bind.sent] == ["77010000007", "77010000021"]
+
+
+async def test_what_waits_on_a_bind_that_ends_goes_out_on_another_of_its_link(desk: Desk) -> None:
+    full, other = desk.bind("a", room=0), desk.bind("b")
+    await desk.says(full, "*111#", 1)
+    assert not full.sent
+    assert not other.sent
+    desk.binds.drop(cast(Bind, full))
+    desk.dialogues.gone(cast(Bind, full))
+    assert other.screens == ["Мой номер"]
+
+
+async def test_an_op_that_nobody_knows_is_an_answer_in_a_dialogue_and_a_begin_without_one(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 77)
+    assert bind.screens == ["Мой номер"]
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 77)
+    assert bind.screens[-1] == "Язык"
+
+
+async def test_an_sms_never_leaves_on_a_link_that_the_route_does_not_name(desk: Desk) -> None:
+    ours, theirs = desk.bind("a"), desk.bind("b", OTHER)
+    desk.binds.heard(NUMBER, cast(Bind, theirs))
+    assert desk.binds.for_sms(NUMBER, [LINK.name]) is cast(Bind, ours)
+    assert desk.binds.for_sms(NUMBER, ["nowhere"]) is None
