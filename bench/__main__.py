@@ -48,7 +48,8 @@ def _all(numbers: int) -> Iterator[int]:
 def scenarios(numbers: int) -> list[Scenario]:
     """What is measured: (a) a walk of three steps without calls, (b) the balance with its two calls."""
     root, languages = (_ucs2("3 "),), (_ucs2("1 "),)
-    balance = (_ucs2("Баланс: "), _ucs2("Нөмір "))  # some seeded numbers are blocked or closed, and are told so
+    # Some seeded numbers have chosen a language, and some are blocked or closed, and are told so.
+    balance = (_ucs2("Баланс: "), _ucs2("Нөмір "), _ucs2("Номер "), b"Balance: ", b"The number ")
     return [
         Scenario("a: *111# 9 0", (Step("*111#", root), Step("9", languages), Step("0", root)), _few),
         Scenario("b: *111*3#", (Step("*111*3#", balance),), lambda: _all(numbers)),
