@@ -28,6 +28,9 @@ from billing.signing import sign
 KEEPALIVE_SECONDS = 15.0
 """An idle connection is closed after this. The core keeps its side open longer, so that it is we who close."""
 
+WAIT_SHARE = 0.8
+"""Of a call's time, so much may pass until it has a connection: a queue is waited through, a dead core is not."""
+
 _SKIPPED_HEADERS = ("User-Agent", "Accept", "Accept-Encoding")
 
 
@@ -122,7 +125,7 @@ class HttpBilling:
         headers = sign(self._client, self._key, "POST", url.raw_path, body, self._clock())
         headers["Content-Type"] = wire.JSON_TYPE
         # A wait for a connection ends earlier than the whole, so that "nothing was sent" can be told from "no answer".
-        timeout = aiohttp.ClientTimeout(total=seconds, connect=seconds / 2)
+        timeout = aiohttp.ClientTimeout(total=seconds, connect=seconds * WAIT_SHARE)
         try:
             async with session.post(
                 url, data=body, headers=headers, timeout=timeout, allow_redirects=False
