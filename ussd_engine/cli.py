@@ -110,7 +110,9 @@ def _sms_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser], c
 
 
 def _handset_options(parser: argparse.ArgumentParser, sms_seconds: float) -> None:
-    parser.add_argument("--from", dest="msisdn", default="77010000007", help="the handset's number, E.164 digits")
+    parser.add_argument(
+        "--from", dest="msisdn", default="77010000007", help="the handset's number, E.164 digits (default: 77010000007)"
+    )
     parser.add_argument("--json", action="store_true", help="the whole talk as one JSON object")
     parser.add_argument("--smpp", metavar="HOST:PORT", help="where to bind (default: engine.smpp_listen)")
     parser.add_argument("--system-id", help="account (default: the demo account)")
@@ -310,6 +312,8 @@ def _print_screen(screen: phone.Screen) -> None:
 
 
 def _print_end(conversation: phone.Conversation, sends: int) -> None:
+    if conversation.sms and not conversation.screens:
+        return  # an SMS and its answer: there is no dialogue to end
     ended = {"service": "ended by the service", "subscriber": "you hung up", "network": "ended by the network"}
     reason = f": {conversation.reason}" if conversation.reason else ""
     print(f"  {ended[conversation.ended_by]}{reason}")

@@ -290,6 +290,9 @@ class _Reader(Parts):
     def _pattern(self, node: Node) -> Pattern:
         entries = self._mapping(node, PATTERN_KEYS, ("words", "go"))
         words = [self._text(each) for each in self._list(entries["words"])] if "words" in entries else []
+        for word in words:
+            if len(word.split()) != 1:
+                self._wrong(entries["words"].place, f"'{word}' is not one word", "Write single words.")
         choices = entries["choices"].items if "choices" in entries else {}
         return Pattern(
             tuple(answers.folded(word) for word in words),

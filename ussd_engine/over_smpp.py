@@ -46,6 +46,8 @@ class Message(NamedTuple):
     code: str
     """The service code as the peer addressed it, echoed as our source address."""
     text: str
+    op: int | None
+    """ussd_service_op, where there was one."""
     mark: str
     """Tells a repeat from a new input: sequence number and checksum; the connection is added by who knows it."""
 
@@ -63,7 +65,9 @@ def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: 
         kind = Kind.ABORT
     number = msisdn.from_address(pdu.source_addr, pdu.source_addr_ton, country)
     check = zlib.crc32(octets, zlib.crc32(pdu.destination_addr.encode()))
-    return Message(kind, number, pdu.destination_addr, text, f"{pdu.sequence_number:x}-{check:x}")
+    return Message(
+        kind, number, pdu.destination_addr, text, op[0] if op else None, f"{pdu.sequence_number:x}-{check:x}"
+    )
 
 
 def _kind(op: int, dialect: Dialect) -> Kind:

@@ -81,6 +81,7 @@ class Reception:
         self._now = sms_turns.ports.now
         self._log = structlog.get_logger()
         self._bound: set[Bind] = set()
+        self._unknown_ops: set[tuple[str, int | None]] = set()
         self._count = 0
 
     # --- binds ----------------------------------------------------------------------------------------------------
@@ -154,7 +155,14 @@ class Reception:
             self._refuse(bind, pdu, status)
         else:
             self._accept(bind, pdu)
+            self._note_op(link, message)
             self._dialogues.heard(bind, link, message)
+
+    def _note_op(self, link: Link, message: Message) -> None:
+        """An op that the dialect does not know is logged once a link: perhaps the dialect lacks it."""
+        if message.kind is Kind.UNKNOWN and (link.name, message.op) not in self._unknown_ops:
+            self._unknown_ops.add((link.name, message.op))
+            self._log.warning("unknown ussd_service_op", link=link.name, op=message.op)
 
     def _refusal(self, message: Message) -> int:
         if message.msisdn is None:
