@@ -18,12 +18,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from stack import places, postgres_server, redis_server
 from stack.child import Child
 from stack.programs import installed_programs
 from stack.settings import Settings, read_settings
 from stack.together import NUMBERS, Stack, start_all
+
+# A machine that is slow for a moment is no failure of what is tested: no deadlines, and no check of how fast data comes.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _FOLDER_OCTETS_MAX = 60

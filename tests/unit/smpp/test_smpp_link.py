@@ -390,7 +390,7 @@ async def test_we_bind_to_a_centre_and_hold_a_dialogue(
     reactor: AsyncioSelectorReactor, listener: Listener, owner: Owner
 ) -> None:
     ours = Owner()
-    link = await dial(reactor, "localhost", listener.port, BIND, ours, QUICK)
+    link = await dial(reactor, "127.0.0.1", listener.port, BIND, ours, QUICK)
     assert (link.state, link.peer_ip, ours.links) == (State.BOUND_TRX, "127.0.0.1", [link])
     link.send(p.SubmitSm(destination_addr="*111#"), context="begin")
     await until(lambda: ours.answers)
