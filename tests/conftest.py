@@ -26,7 +26,7 @@ from stack.programs import installed_programs
 from stack.settings import Settings, read_settings
 from stack.together import NUMBERS, Stack, start_all
 
-# A machine that is slow for a moment is no failure of what is tested: no deadlines, and no check of how fast data comes.
+# A machine that is slow for a moment is no failure of what is tested: no deadlines, no check of how fast data comes.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
