@@ -22,6 +22,7 @@ from stack.settings import Listen, Settings, read_settings
 
 START_SECONDS_MAX: Final = 30.0
 STOP_SECONDS_MAX: Final = 10.0
+CHECK_SECONDS_MAX: Final = 60.0
 MIGRATE_SECONDS_MAX: Final = 120.0
 SEED_SECONDS_MAX: Final = 300.0
 _ANSWER_SECONDS_MAX: Final = 2.0
@@ -38,6 +39,13 @@ def installed_programs() -> Programs:
     """The commands as they are installed beside the Python that runs this."""
     folder = Path(sys.prefix) / "bin"
     return Programs((str(folder / "billing-core"),), (str(folder / "ussd-engine"),))
+
+
+def check(config: Path, programs: Programs | None = None, pause: Pause = time.sleep) -> None:
+    """Reads settings and menus, and plays the menus' tests. Raises StartError with the first mistake."""
+    settings = read_settings(config)
+    command = (programs or installed_programs()).ussd_engine
+    run_to_end(_start(settings, "ussd-engine", command, "check"), CHECK_SECONDS_MAX, pause)
 
 
 def migrate(config: Path, programs: Programs | None = None, pause: Pause = time.sleep) -> None:

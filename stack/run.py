@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, NoReturn, TextIO
 
 from stack.child import Pause, StartError
-from stack.programs import Programs, installed_programs
+from stack.programs import Programs, check, installed_programs
 from stack.settings import Settings, read_settings
 from stack.together import NUMBERS, Say, Stack, only_one, shown, start_all
 
@@ -74,6 +74,8 @@ def main(arguments: Sequence[str] | None = None, programs: Programs | None = Non
     try:
         settings = read_settings(options.config)
         with only_one(settings.data_folder):
+            if programs is None:  # before anything is started: a mistake of an author costs no start
+                check(options.config, pause=asked.pause)
             return _run(settings, programs or installed_programs(), options.numbers, asked.pause)
     except StartError as error:
         return _failed(str(error))

@@ -165,7 +165,8 @@ def _check(arguments: argparse.Namespace) -> int:
         print(mistake)
     counted = ", ".join(f"{count} {name}" for name, count in summary.items())
     word = "mistake" if len(mistakes) == 1 else "mistakes"
-    print(f"{len(mistakes)} {word}." if mistakes else f"All is well: {counted}.", f"{seconds:.2f} s")
+    first = f"{len(mistakes)} {word}, the first: {mistakes[0]}" if mistakes else ""
+    print(first or f"All is well: {counted}.", f"{seconds:.2f} s")
     return 1 if mistakes else 0
 
 
