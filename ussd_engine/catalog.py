@@ -9,7 +9,7 @@ from typing import NamedTuple
 from strict_yaml import Mistake, Node, Place, StrictYamlError
 
 from . import check
-from .menu import Path, Service
+from .menu import Path, Service, serves
 from .menu_file import read_service
 from .wording import LANGUAGES
 
@@ -43,14 +43,14 @@ class Catalog(NamedTuple):
             (
                 service
                 for service in self.services.values()
-                if service.sms and short_number in service.sms.to and _serves(service, network)
+                if service.sms and short_number in service.sms.to and serves(service, network)
             ),
             None,
         )
 
     def tells_of(self, network: str, event: str) -> Service | None:
         """The service that words this event of the core, on this network."""
-        return next((each for each in self.services.values() if event in each.notices and _serves(each, network)), None)
+        return next((each for each in self.services.values() if event in each.notices and serves(each, network)), None)
 
     def words(self, screen: str, language: str) -> str:
         """A screen of the engine's own: `unknown_code`, `try_again`, …"""
@@ -59,13 +59,9 @@ class Catalog(NamedTuple):
         return engine.faces[screen, own].title
 
 
-def _serves(service: Service, network: str) -> bool:
-    return not service.open_to.networks or network in service.open_to.networks
-
-
 def _is_open(service: Service, network: str) -> bool:
     """Whether a code of the service is known here, be it to be told that it is for others."""
-    return _serves(service, network) or bool(service.open_to.otherwise)
+    return serves(service, network) or bool(service.open_to.otherwise)
 
 
 def read_catalog(folder: FilePath, networks: Iterable[str]) -> Catalog:

@@ -94,8 +94,6 @@ def _merge(shapes: dict[str, Shape], name: str, more: Mapping[str, Shape]) -> No
 def _shape(field: contract.Field) -> Shape:
     if isinstance(field.type, contract.ListOf):
         return {name: _shape(each) for name, each in field.type.fields.items()}
-    if isinstance(field.type, contract.Money):
-        return field.type
     return field.type
 
 

@@ -46,18 +46,11 @@ class Greetings:
         self._numbers_max = numbers_max
         self._known: dict[str, tuple[float, Subscriber | None]] = {}
 
-    def known(self, msisdn: str) -> tuple[bool, Subscriber | None]:
-        """(True, who) while the answer is fresh, else (False, None)."""
-        entry = self._known.get(msisdn)
-        if entry is None or entry[0] < self._now():
-            return False, None
-        return True, entry[1]
-
     async def ask(self, msisdn: str, language: str) -> Subscriber | None:
         """Who this is; None when the core says that it has no such subscriber."""
-        fresh, subscriber = self.known(msisdn)
-        if fresh:
-            return subscriber
+        known = self._known.get(msisdn)
+        if known is not None and known[0] >= self._now():
+            return known[1]
         call = Call(self._new_id(), "subscribers.hello", msisdn, language, {})
         outcome = await self._billing.perform(call, self._seconds_max)
         if isinstance(outcome, Done):

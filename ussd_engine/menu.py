@@ -282,6 +282,18 @@ class Service(NamedTuple):
     place: Place
 
 
+def serves(service: Service, network: str) -> bool:
+    """Whether the service is there for subscribers of this network."""
+    return not service.open_to.networks or network in service.open_to.networks
+
+
+def value_at(values: Any, path: Path) -> Any:
+    """What stands at a path of names in records within records; None where a name is missing."""
+    for name in path:
+        values = values.get(name) if isinstance(values, Mapping) else None
+    return values
+
+
 def leads_of(screen: Screen) -> list[Outcome]:
     """Every way out of a screen except back and home."""
     found: list[Outcome] = []

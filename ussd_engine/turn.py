@@ -169,9 +169,7 @@ class Taking:
 
     async def begin(self, request: Begin) -> Reply | None:
         turns, ports, link = self._turns, self._ports, self._link
-        fresh, subscriber = ports.greetings.known(request.msisdn)
-        if not fresh:
-            subscriber = await ports.greetings.ask(request.msisdn, link.network.language)
+        subscriber = await ports.greetings.ask(request.msisdn, link.network.language)
         if subscriber is None:
             return turns.own_words("not_served", link)
         session = Session(

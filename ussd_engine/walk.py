@@ -76,15 +76,14 @@ Step: TypeAlias = Show | Make
 
 
 class MenuLoop(Exception):
-    """A menu led through more than `STEPS_MAX` screens in one turn without showing one."""
+    """A menu led through more than `STEPS_MAX` screens, or made more than `CALLS_MAX` calls, without showing one."""
 
 
 def begin(service: Service, session: Session, parts: tuple[str, ...], terms: Terms) -> Step:
     """The first turn of a dialogue: from the start screen along what was dialled after the code."""
     walker = _Walker(service, session, terms)
     walker.parts = list(parts)
-    allowed = service.open_to.networks
-    return walker.enter(service.start if not allowed or session.network in allowed else service.open_to.otherwise)
+    return walker.enter(service.start if menu.serves(service, session.network) else service.open_to.otherwise)
 
 
 def take_sms(service: Service, session: Session, text: str, terms: Terms) -> Step:
@@ -115,7 +114,7 @@ def resume(service: Service, session: Session, outcome: Outcome, terms: Terms) -
 
 
 class _Walker:
-    """One walk: what changes during a turn, until `session()` makes a new record of it."""
+    """One walk: what changes during a turn, until `keep` makes a new record of it."""
 
     __slots__ = (
         "dialled_at",
@@ -351,10 +350,7 @@ class _Walker:
         """The value of a dotted name, or None."""
         if path[0] == "subscriber":
             return self._subscriber(path[1]) if len(path) == 2 else None
-        value: Any = self.values.get(path[0])
-        for name in path[1:]:
-            value = value.get(name) if isinstance(value, dict) else None
-        return value
+        return menu.value_at(self.values, path)
 
     def _subscriber(self, name: str) -> str | None:
         session = self.session
@@ -465,12 +461,4 @@ def _do_of(screen: Screen, option: str) -> Do:
 
 
 def _item_lookup(item: Mapping[str, Any], look: Callable[[Path], Any]) -> Callable[[Path], Any]:
-    def in_item(path: Path) -> Any:
-        if path[0] != "item":
-            return look(path)
-        value: Any = item
-        for name in path[1:]:
-            value = value.get(name) if isinstance(value, dict) else None
-        return value
-
-    return in_item
+    return lambda path: menu.value_at(item, path[1:]) if path[0] == "item" else look(path)

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from smpp.text import septets, ucs2_units
 
 from . import msisdn
-from .menu import Fill, Filter, Keys, Path, Service, Template
+from .menu import Fill, Filter, Keys, Path, Service, Template, value_at
 
 LANGUAGES = ("kk", "ky", "ru", "en")
 
@@ -101,14 +101,7 @@ def fill(template: Template, look: Callable[[Path], Any], language: str, time_zo
 def notice_text(service: Service, event: str, arguments: Mapping[str, Any], language: str, time_zone: tzinfo) -> str:
     """The SMS that tells of an event. The arguments may be secret: the text is sent, and nothing else done with it."""
     words = service.notices[event].by_language[language]
-    return cut(fill(words, lambda path: _in(arguments, path), language, time_zone), SMS_LIMITS)
-
-
-def _in(values: Mapping[str, Any], path: Path) -> Any:
-    value: Any = values
-    for name in path:
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
+    return cut(fill(words, lambda path: value_at(arguments, path), language, time_zone), SMS_LIMITS)
 
 
 def _shown(placeholder: Fill, value: Any, language: str, time_zone: tzinfo) -> str:
