@@ -43,24 +43,33 @@ def installed_programs() -> Programs:
 
 def check(config: Path, programs: Programs | None = None, pause: Pause = time.sleep) -> None:
     """Reads settings and menus, and plays the menus' tests. Raises StartError with the first mistake."""
-    settings = read_settings(config)
     command = (programs or installed_programs()).ussd_engine
-    run_to_end(_start(settings, "ussd-engine", command, "check"), CHECK_SECONDS_MAX, pause)
+    _run("ussd-engine", command, "check", config, CHECK_SECONDS_MAX, pause)
 
 
 def migrate(config: Path, programs: Programs | None = None, pause: Pause = time.sleep) -> None:
     """Brings the core's database to its newest form. Raises StartError."""
-    settings = read_settings(config)
     command = (programs or installed_programs()).billing_core
-    run_to_end(_start(settings, "billing-core", command, "migrate"), MIGRATE_SECONDS_MAX, pause)
+    _run("billing-core", command, "migrate", config, MIGRATE_SECONDS_MAX, pause)
 
 
 def seed(config: Path, numbers: int, programs: Programs | None = None, pause: Pause = time.sleep) -> None:
     """Fills the core's database with `numbers` subscribers to try with. Raises StartError."""
-    settings = read_settings(config)
     command = (programs or installed_programs()).billing_core
-    child = _start(settings, "billing-core", command, "seed", ("--numbers", str(numbers)))
-    run_to_end(child, SEED_SECONDS_MAX, pause)
+    _run("billing-core", command, "seed", config, SEED_SECONDS_MAX, pause, ("--numbers", str(numbers)))
+
+
+def _run(
+    name: str,
+    command: tuple[str, ...],
+    what: str,
+    config: Path,
+    seconds_max: float,
+    pause: Pause,
+    more: Sequence[str] = (),
+) -> None:
+    """A command that has an end of its own."""
+    run_to_end(_start(read_settings(config), name, command, what, more), seconds_max, pause)
 
 
 def start_billing_core(
