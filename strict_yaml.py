@@ -70,11 +70,15 @@ class StrictYamlError(Exception):
 class Node:
     """A value with its place. `value` is a scalar, a list of nodes, or a dict from text to node."""
 
-    __slots__ = ("key_places", "place", "value")
+    __slots__ = ("end", "key_places", "place", "value")
 
-    def __init__(self, place: Place, value: Scalar | list[Node] | dict[str, Node]) -> None:
+    def __init__(
+        self, place: Place, value: Scalar | list[Node] | dict[str, Node], end: tuple[int, int] = (0, 0)
+    ) -> None:
         self.place = place
         self.value = value
+        self.end = end
+        """Of a scalar: the line and column after it, counted as in `place`."""
         self.key_places: dict[str, Place] = {}
 
     @property
@@ -122,32 +126,38 @@ def read_file(path: Path, shown_as: str | None = None) -> Node:
 
 def read_text(octets: bytes, file: str) -> Node:
     """Reads strict YAML from octets in UTF-8; `file` is the name that mistakes carry. Raises StrictYamlError."""
+    mistakes: list[Mistake] = []
+    node = read_tree(octets, file, mistakes)
+    if mistakes or node is None:
+        raise StrictYamlError(mistakes)
+    return node
+
+
+def read_tree(octets: bytes, file: str, mistakes: list[Mistake]) -> Node | None:
+    """As `read_text`, for a reader that has more to say: what is wrong goes to `mistakes`, and what can be read is
+    returned all the same; None when it is no YAML at all."""
     start = Place(file, 1, 1)
     if len(octets) > OCTETS_MAX:
-        raise StrictYamlError(
-            [Mistake(start, f"the file has {len(octets)} octets", f"At most {OCTETS_MAX}: split it.")]
-        )
+        mistakes.append(Mistake(start, f"the file has {len(octets)} octets", f"At most {OCTETS_MAX}: split it."))
+        return None
     try:
         text = octets.decode()
     except UnicodeDecodeError as error:
         line = octets.count(b"\n", 0, error.start) + 1
-        raise StrictYamlError(
-            [Mistake(Place(file, line, 1), "an octet that is not UTF-8", "Save the file as UTF-8.")]
-        ) from None
-    mistakes: list[Mistake] = []
+        mistakes.append(Mistake(Place(file, line, 1), "an octet that is not UTF-8", "Save the file as UTF-8."))
+        return None
     try:
-        node = _Reader(text, file, mistakes).document()
+        return _Reader(text, file, mistakes).document()
+    except StrictYamlError as error:
+        mistakes[:] = error.mistakes
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
         mistakes.append(Mistake(place, f"not YAML: {error.problem or error.context}", "Check indentation and quotes."))
-        raise StrictYamlError(mistakes) from None
     except yaml.YAMLError as error:
         what = str(error).splitlines()[0]
-        raise StrictYamlError([Mistake(start, f"not YAML: {what}", "Remove the character.")]) from None
-    if mistakes:
-        raise StrictYamlError(mistakes)
-    return node
+        mistakes.append(Mistake(start, f"not YAML: {what}", "Remove the character."))
+    return None
 
 
 class _Reader:
@@ -192,10 +202,14 @@ class _Reader:
             mistake = Mistake(place, f"more than {DEPTH_MAX} levels deep", "Flatten the structure.")
             raise StrictYamlError([*self._mistakes, mistake])
         if isinstance(event, yaml.ScalarEvent):
-            return Node(place, self._scalar(event))
+            return Node(place, self._scalar(event), self._end(event))
         if isinstance(event, yaml.SequenceStartEvent):
             return Node(place, self._list(depth))
         return self._mapping(place, depth)
+
+    @staticmethod
+    def _end(event: Any) -> tuple[int, int]:
+        return event.end_mark.line + 1, event.end_mark.column + 1
 
     def _list(self, depth: int) -> list[Node]:
         found: list[Node] = []

@@ -23,6 +23,8 @@ class Operation:
     outcome by the call's id. `seconds_max`: how long a caller waits at most. `details`: what a refusal may carry, all
     of them optional. `answer_notice`: the event of `billing.notices` that is written in the operation's own transaction
     when it was done and its answer was wanted by SMS (`Call.by_sms`); whoever asked so sends no answer of their own.
+    `by_dialling`: it may be made as soon as a code is dialled, with no screen before it: it does no harm when somebody
+    is made to dial it, and is limited.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Operation:
     seconds_max: float
     details: Mapping[str, Field] = dataclasses.field(default_factory=dict)
     answer_notice: str | None = None
+    by_dialling: bool = False
 
     @property
     def takes_secret(self) -> bool:

@@ -8,12 +8,14 @@ sent whole: its text is shorter than the care that EVALSHA wants after a restart
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from .session import Session, Stamp, dialogue_prefix, from_octets, to_octets
+from .session import Session, Stamp, UnreadableSession, dialogue_prefix, from_octets, to_octets
 from .store import StoreAway
 
 # For each key four arguments: prefix expected ('' = whatever is there), octets ('' = remove), milliseconds, mark.
@@ -35,6 +37,9 @@ for i, key in ipairs(KEYS) do
 end
 return answers
 """
+
+
+SCANNED_AT_A_TIME = 1000
 
 
 class _Change(NamedTuple):
@@ -94,6 +99,25 @@ class RedisStore:
 
     async def forget(self, msisdn: str, session_id: str) -> None:
         await self._ask(msisdn, _change(dialogue_prefix(session_id), b"", 1))
+
+    async def remove(self, msisdn: str, expected: Stamp) -> bool:
+        return bool(await self._ask(msisdn, _change(expected.prefix(), b"", 1)) == 1)
+
+    async def all_sessions(self) -> AsyncIterator[Session]:
+        """Every dialogue there is, in no order; those of other releases are passed over. Raises StoreAway."""
+        try:
+            cursor = 0
+            while True:
+                cursor, keys = await self._redis.scan(cursor, match="ussd:*", count=SCANNED_AT_A_TIME)
+                found: list[Any] = await self._redis.mget(keys) if keys else []
+                for octets in found:
+                    with contextlib.suppress(UnreadableSession):
+                        if octets:
+                            yield from_octets(octets)
+                if not cursor:
+                    return
+        except (RedisError, OSError) as error:
+            raise StoreAway(f"Redis: {error}") from error
 
     def _ask(self, msisdn: str, change: _Change | None) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()

@@ -3,6 +3,7 @@
 Rules of this file (pure):
 - A session names screens and options by id, never by position, so that menus can be edited under it.
 - Its octets are a header line `format id version mark` and a body; the header alone is enough for compare-and-set.
+- A field that is added stands at the end and has a default: engines of two versions can take turns in one dialogue.
 - At most 8 KiB; never a secret: what the menu calls secret lives for one turn in the walk and is not a field here.
 """
 
@@ -58,6 +59,26 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     ended: bool = False
     input_mark: str = ""
     """What tells a repeated input from a new one: connection, sequence number, checksum."""
+    at: float = 0.0
+    """When its last turn was kept, seconds since 1970."""
+    code: str = ""
+    """The service code that was dialled, without what followed it."""
+    path: tuple[str, ...] = ()
+    """The steps taken: `screen/option`, or the screen that was answered."""
+    wanted: str = ""
+    """The screen that is led on to once what it needs is settled."""
+    changed: bool = False
+    """A call that may have changed something has been made."""
+    charges: tuple[tuple[str, str], ...] = ()
+    """The changing calls that were made: operation and call id."""
+    asking: str = ""
+    """A question of the engine's own that stands on the screen: `resume`."""
+    resumed: str = ""
+    """The dialogue that this one goes on with."""
+    owner: str = ""
+    """The engine process that took the last turn."""
+    travelled: bool = False
+    """More than one engine process has taken turns."""
 
 
 class Stamp(NamedTuple):

@@ -28,3 +28,6 @@ class Store(Protocol):
 
     async def forget(self, msisdn: str, session_id: str) -> None:
         """Ends the number's dialogue if it is still this one."""
+
+    async def remove(self, msisdn: str, expected: Stamp) -> bool:
+        """Ends the number's dialogue if it is in the expected state; False when it is not."""

@@ -18,7 +18,7 @@ from stack.child import StartError
 
 SOCKET_PATH_OCTETS_MAX = 107
 KEY_OCTETS = 32
-KEYS = ("engine", "billing-core", "pepper", "notices", "masking", "postgres")
+KEYS = ("engine", "billing-core", "operations", "pepper", "notices", "masking", "postgres")
 LASTING_KEYS = ("pepper", "postgres")
 """Keys that stored data depends on: a new one would not open what lies in the database."""
 

@@ -166,6 +166,7 @@ def engine_beside(stack: RunningStack, name: str, port: int, free_port: Callable
     text = stack.config.read_text()
     for key, old in (("http_listen", settings.engine_http), ("smpp_listen", settings.engine_smpp)):
         text = text.replace(f"{key}: {old}", f"{key}: 127.0.0.1:{free_port()}", 1)
+    text = text.replace("  name: engine ", f"  name: {name} ", 1)
     text = with_client_link(text, name, port, binds).replace("links: [kcell-ussdc]", f"links: [{name}]", 1)
     config = stack.config.parent / f"{name}.yaml"
     config.write_text(text)

@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from billing.notices import Notice
 
-from .catalog import Catalog
 from .config import Network
+from .language.wording import notice_text
 from .outbox import NotSent, Sms
-from .wording import notice_text
+from .versions import Versions
 
 
 class Sender(Protocol):
@@ -26,13 +26,13 @@ class Announcer:
 
     def __init__(
         self,
-        catalog: Catalog,
+        versions: Versions,
         networks: Mapping[str, Network],
         sender: Sender,
         wall_clock: Callable[[], float],
     ) -> None:
         """`wall_clock`: seconds since 1970."""
-        self._catalog = catalog
+        self._versions = versions
         self._networks = networks
         self._sender = sender
         self._wall_clock = wall_clock
@@ -42,7 +42,7 @@ class Announcer:
         left = datetime.fromisoformat(notice.not_after).timestamp() - self._wall_clock()
         if left <= 0:
             raise NotSent("its time is over", for_ever=True)
-        service = self._catalog.tells_of(notice.network, notice.event)
+        service = self._versions.current.tells_of(notice.network, notice.event)
         network = self._networks.get(notice.network)
         if service is None or network is None:
             raise NotSent(f"no menu has words for {notice.event} on network '{notice.network}'", for_ever=True)

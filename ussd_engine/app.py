@@ -9,7 +9,9 @@ import secrets
 import signal
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from typing import Any
 
 import structlog
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
@@ -18,6 +20,8 @@ import json_logs
 from billing.http_client import HttpBilling
 from billing.signing import key_from_file
 from masking import Masker
+from sessions.redis_log import RedisLog
+from sessions.redis_shelf import RedisShelf
 from sessions.redis_store import RedisStore
 from sessions.store import StoreAway
 from smpp.limits import Limits
@@ -27,104 +31,213 @@ from smpp.reactor import reactor_on
 from smpp.upstream import BIND_OF_MODE, Upstream
 from strict_yaml import StrictYamlError
 
-from . import talk
+from . import compiler, menu_folder
 from .accounts import Accounts
 from .announce import Announcer
 from .binds import Binds
-from .catalog import Catalog, read_catalog
+from .chronicle import Chronicle
+from .compiler import CompilerFailed
 from .config import ClientLink, Settings
 from .dialogues import Dialogues
 from .greeting import Greetings
-from .http import ClientKeys, HttpSide, Probe
+from .http import HttpSide, Probe
+from .language import menu_file
+from .language.catalog import Catalog
+from .menu_watch import MenuWatch
 from .metrics import Metrics
+from .operator_side import OperatorSide
 from .outbox import Outbox
 from .reception import Reception
+from .record import moment
+from .record_files import RecordFiles, RecordsBusy
+from .recordings import Recordings
+from .signed import ClientKeys
 from .sms_turn import SmsTurns
 from .turn import Ports, Turns
+from .versions import Versions
+from .witness import EngineWitness
 from .work import Work
 
 PASSWORD_CHARACTERS_MAX = 8
 """Of an ESME to its centre: SMPP 3.4 section 5.2.2, without the NUL."""
 DRAIN_SECONDS_MAX = 10.0
 """How long a stopping engine waits for turns that are being worked on."""
+METRICS_SECONDS = 1.0
 
 
 class StartError(Exception):
     """The engine cannot start; the text is one clear line."""
 
 
-def load_catalog(settings: Settings) -> Catalog:
-    """Reads all menus and plays the tests beside them. Raises StrictYamlError with every mistake."""
-    catalog = read_catalog(settings.path(settings.engine.menus), settings.engine.networks)
-    failures = talk.play_all(catalog)
-    if failures:
-        raise StrictYamlError(failure.mistake for failure in failures)
-    return catalog
-
-
 async def serve(settings: Settings) -> None:
     """Runs the engine until SIGTERM or SIGINT. Raises StartError, StrictYamlError."""
-    catalog = load_catalog(settings)
-    json_logs.configure(settings.engine.log_level, Masker(_key(settings, settings.engine.masking_key_file)))
+    read = menu_folder.fingerprint(settings.path(settings.engine.menus))
+    catalog = await _first_catalog(settings)
+    json_logs.configure(settings.engine.log_level, Masker(key_of(settings, settings.engine.masking_key_file)))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
     async with AsyncExitStack() as closing:
-        work = await _open(settings, catalog, closing)
+        engine = _Engine(settings, catalog, closing)
+        await engine.open()
+        engine.watch.begin_with(read)
+        loop.add_signal_handler(signal.SIGHUP, lambda: engine.work.begin(_reload(engine.watch)))
         _calm_garbage_collector()
         await stop.wait()
-        await work.drain(DRAIN_SECONDS_MAX)
+        await engine.work.drain(DRAIN_SECONDS_MAX)
 
 
-async def _open(settings: Settings, catalog: Catalog, closing: AsyncExitStack) -> Work:
-    """Makes and opens all parts; `closing` closes them in the opposite order."""
-    engine, loop = settings.engine, asyncio.get_running_loop()
-    metrics = Metrics()
-    store = RedisStore(settings.redis_url)
-    closing.push_async_callback(store.close)
-    billing = _billing(settings)
-    await billing.start()
-    closing.push_async_callback(billing.close)
-    accounts = Accounts(settings.links, loop.time)
-    closing.callback(accounts.close)
-    binds = Binds()
-    outbox = Outbox(binds, engine.routes, metrics, loop.time)
-    ports = _ports(settings, catalog, store, billing, metrics)
-    turns, work = Turns(ports), Work(metrics, engine.turns_in_flight_max)
-    dialogues = Dialogues(turns, binds, work, metrics)
-    closing.callback(loop.create_task(dialogues.sweep()).cancel)
-    reception = Reception(
-        dialogues, SmsTurns(ports, turns), outbox, binds, settings.links, catalog, accounts, work, metrics,
-        secrets.token_hex(3),
-    )  # fmt: skip
-    reactor = reactor_on(loop)
-    for upstream in _upstreams(reactor, settings, reception):
-        closing.push_async_callback(upstream.close)
-        upstream.start()
-    listener = await _listen(reactor, settings, reception)
-    closing.push_async_callback(listener.close)
-    probes: dict[str, Probe] = {"sessions": lambda: _sessions_probe(store), "billing": lambda: billing.ready(1.0)}
-    announcer = Announcer(catalog, engine.networks, outbox, time.time)
-    await _serve_http(settings, HttpSide(metrics, probes, announcer, _client_keys(settings), loop.time), closing)
-    structlog.get_logger().info("serving", smpp=str(engine.smpp_listen), http=str(engine.http_listen))
-    return work
-
-
-def _client_keys(settings: Settings) -> ClientKeys:
-    engine = settings.engine
-    return ClientKeys(
-        {name: _key(settings, file) for name, file in engine.clients.items()}, engine.clock_skew_seconds_max
-    )
-
-
-async def _serve_http(settings: Settings, http: HttpSide, closing: AsyncExitStack) -> None:
-    address = settings.engine.http_listen
-    closing.push_async_callback(http.close)
+async def _first_catalog(settings: Settings) -> Catalog:
     try:
-        await http.start(address)
-    except OSError as error:
-        raise StartError(f"engine.http_listen: cannot listen on {address}: {error.strerror}") from None
+        result = await compiler.compile_apart(compiler.job_of(settings))
+    except CompilerFailed as error:
+        raise StartError(str(error)) from None
+    if result.mistakes:
+        raise StrictYamlError(result.mistakes)
+    return await compiler.catalog_from(result, {})
+
+
+async def _reload(watch: MenuWatch) -> None:
+    watch.look_at_switches()
+    await watch.reload()
+
+
+class _Engine:
+    """The parts of one engine process, and what they are to one another. `closing` closes them, the last first."""
+
+    def __init__(self, settings: Settings, catalog: Catalog, closing: AsyncExitStack) -> None:
+        self.settings = settings
+        self._closing = closing
+        self._loop = asyncio.get_running_loop()
+        self._process = secrets.token_hex(3)
+        self._metrics = Metrics()
+        self._store = RedisStore(settings.redis_url)
+        self._shelf = RedisShelf(settings.redis_url, f"menu:{menu_file.FORMAT}:")
+        self._billing = _billing(settings)
+        idle_seconds = settings.engine.sessions.idle_seconds
+        self._versions = Versions(catalog, self._shelf, self._loop.time, idle_seconds)
+        self._recordings = Recordings(self._loop.time)
+        self._log = self._history_log()
+        self._chronicle = Chronicle(
+            self._record_files(), self._log, self._store, self._metrics, time.time, idle_seconds
+        )
+        self._binds = Binds()
+        self._outbox = Outbox(
+            self._binds, settings.engine.routes, self._metrics, self._loop.time, time.time, self._chronicle.sms
+        )
+        self._ports = self._make_ports()
+        self._turns = Turns(self._ports)
+        self.work = Work(self._metrics, settings.engine.turns_in_flight_max)
+        self._dialogues = Dialogues(self._turns, self._binds, self.work, self._metrics)
+        self.watch = MenuWatch(settings, self._versions, self._turns.switch_off, time.time)
+
+    async def open(self) -> None:
+        """Opens all parts, those that serve the others first. Raises StartError."""
+        closing = self._closing
+        for close in (self._store.close, self._shelf.close, self._close_log, self._chronicle.close):
+            closing.push_async_callback(close)
+        await self._billing.start()
+        closing.push_async_callback(self._billing.close)
+        accounts = Accounts(self.settings.links, self._loop.time)
+        closing.callback(accounts.close)
+        self.watch.look_at_switches()
+        await self._versions.keep()
+        for work in (
+            self._dialogues.sweep(), self._chronicle.keep_on(), self._versions.keep_on(), self.watch.watch(),
+            self._show_menus(),
+        ):  # fmt: skip
+            closing.callback(self._loop.create_task(work).cancel)
+        await self._open_smpp(accounts)
+        await self._open_http()
+        engine = self.settings.engine
+        structlog.get_logger().info("serving", smpp=str(engine.smpp_listen), http=str(engine.http_listen))
+
+    async def _open_smpp(self, accounts: Accounts) -> None:
+        settings = self.settings
+        reception = Reception(
+            self._dialogues, SmsTurns(self._ports, self._turns), self._outbox, self._binds, settings.links,
+            self._chronicle, accounts, self.work, self._metrics, self._process,
+        )  # fmt: skip
+        reactor = reactor_on(self._loop)
+        for upstream in _upstreams(reactor, settings, reception):
+            self._closing.push_async_callback(upstream.close)
+            upstream.start()
+        listener = await _listen(reactor, settings, reception)
+        self._closing.push_async_callback(listener.close)
+
+    async def _open_http(self) -> None:
+        settings, engine = self.settings, self.settings.engine
+        store, billing = self._store, self._billing
+        probes: dict[str, Probe] = {"sessions": lambda: _sessions_probe(store), "billing": lambda: billing.ready(1.0)}
+        announcer = Announcer(self._versions, engine.networks, self._outbox, time.time)
+        operators = OperatorSide(
+            self.watch, self._log.last if self._log else None, self._recordings, _keys(settings, engine.operators)
+        )
+        http = HttpSide(
+            self._metrics, probes, announcer, _keys(settings, engine.clients), self._loop.time, self._health,
+            operators.routes,
+        )  # fmt: skip
+        self._closing.push_async_callback(http.close)
+        try:
+            await http.start(engine.http_listen)
+        except OSError as error:
+            raise StartError(f"engine.http_listen: cannot listen on {engine.http_listen}: {error.strerror}") from None
+
+    def _health(self) -> dict[str, Any]:
+        """What `/health` tells of menus."""
+        state = self.watch.state
+        refused = None
+        if state.refused_at is not None:
+            refused = {"at": moment(state.refused_at), "mistakes": list(state.refused)}
+        menus = {"version": state.version, "since": moment(state.since), "refused": refused}
+        return {"menus": menus, "switched_off": sorted(self._turns.off)}
+
+    async def _show_menus(self) -> None:
+        while True:
+            watch = self.watch
+            refused = watch.state.refused_at is not None
+            self._metrics.menus(self._versions.count, watch.swaps, watch.refusals, refused=refused)
+            await asyncio.sleep(METRICS_SECONDS)
+
+    def _record_files(self) -> RecordFiles | None:
+        records = self.settings.engine.records
+        if records is None:
+            return None
+        folder = self.settings.path(records.folder)
+        try:
+            return RecordFiles(folder, self.settings.engine.name, records.rotate_seconds, time.time)
+        except RecordsBusy as error:
+            raise StartError(str(error)) from None
+        except OSError as error:
+            raise StartError(f"engine.records: {folder} cannot be written: {error.strerror}") from None
+
+    def _history_log(self) -> RedisLog | None:
+        kept = self.settings.engine.history
+        if not kept.dialogues_max or not kept.hours:
+            return None
+        return RedisLog(self.settings.redis_url, "history:", kept.dialogues_max, kept.hours * 3600)
+
+    async def _close_log(self) -> None:
+        if self._log is not None:
+            await self._log.close()
+
+    def _make_ports(self) -> Ports:
+        billing = self.settings.engine.billing
+        greetings = Greetings(
+            self._billing, self._loop.time, new_id, billing.hello_seconds, billing.hello_cache_seconds,
+            billing.hello_cache_numbers_max,
+        )  # fmt: skip
+        witness = EngineWitness(self._metrics, self._chronicle, self._recordings)
+        return Ports(
+            self._versions, self._store, self._billing, greetings, witness, self._loop.time, time.time, new_id,
+            self.settings.engine.sessions.idle_seconds, self._process,
+        )  # fmt: skip
+
+
+def _keys(settings: Settings, files: Mapping[str, str]) -> ClientKeys:
+    keys = {name: key_of(settings, file) for name, file in files.items()}
+    return ClientKeys(keys, settings.engine.clock_skew_seconds_max)
 
 
 def _calm_garbage_collector() -> None:
@@ -179,25 +292,11 @@ def _billing(settings: Settings) -> HttpBilling:
     return HttpBilling(
         billing.url,
         billing.client,
-        _key(settings, billing.key_file),
+        key_of(settings, billing.key_file),
         connections_max=billing.connections_max,
         breaker_failures=billing.breaker_failures,
         breaker_seconds=billing.breaker_seconds,
     )
-
-
-def _ports(settings: Settings, catalog: Catalog, store: RedisStore, billing: HttpBilling, metrics: Metrics) -> Ports:
-    engine = settings.engine
-    now = asyncio.get_running_loop().time
-    greetings = Greetings(
-        billing,
-        now,
-        new_id,
-        engine.billing.hello_seconds,
-        engine.billing.hello_cache_seconds,
-        engine.billing.hello_cache_numbers_max,
-    )
-    return Ports(catalog, store, billing, greetings, metrics, now, time.time, new_id, engine.sessions.idle_seconds)
 
 
 def new_id() -> str:
@@ -213,7 +312,8 @@ async def _sessions_probe(store: RedisStore) -> str | None:
     return None
 
 
-def _key(settings: Settings, name: str) -> bytes:
+def key_of(settings: Settings, name: str) -> bytes:
+    """The key in a file that the configuration names. Raises StartError."""
     path = settings.path(name)
     try:
         return key_from_file(path.read_bytes())

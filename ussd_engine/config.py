@@ -15,15 +15,16 @@ from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from billing.contract import LANGUAGES
 from smpp.states import Role
 from strict_yaml import Mistake, Node, Place, Range, StrictYamlError, did_you_mean, into, read_file
 
 from . import msisdn
 from .dialect import Dialect, overridden, read_dialects
-from .wording import LANGUAGES
 
 SYSTEM_ID_CHARACTERS_MAX = 15
 """SMPP 3.4 section 5.2.1, without the NUL."""
+_ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
 _LINK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
 
 
@@ -158,6 +159,22 @@ class SessionsConfig:
 
 
 @dataclass(frozen=True)
+class RecordsConfig:
+    """Where records of dialogues and SMS (CDR) are written, and how often a new file begins."""
+
+    folder: str
+    rotate_seconds: Annotated[float, Range(1, 86_400)] = 3600.0
+
+
+@dataclass(frozen=True)
+class HistoryConfig:
+    """How many dialogues of a number customer care can look at, and for how long; 0 of either: none."""
+
+    dialogues_max: Annotated[int, Range(0, 100)] = 5
+    hours: Annotated[float, Range(0, 24 * 90)] = 72.0
+
+
+@dataclass(frozen=True)
 class BillingConfig:
     """How the billing core is reached."""
 
@@ -183,12 +200,18 @@ class EngineConfig:
     sessions: SessionsConfig
     billing: BillingConfig
     masking_key_file: str
+    name: str = "engine"
     menus: str = "menus"
+    menus_watch_seconds: Annotated[float, Range(0, 3600)] = 1.0
+    maintenance_file: str = ".data/maintenance.yaml"
+    records: RecordsConfig | None = None
+    history: HistoryConfig = field(default_factory=HistoryConfig)
     dialects: str = "dialects"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     turns_in_flight_max: Annotated[int, Range(1, 100_000)] = 2000
     routes: dict[str, RouteConfig] = field(default_factory=dict)
     clients: dict[str, str] = field(default_factory=dict)
+    operators: dict[str, str] = field(default_factory=dict)
     clock_skew_seconds_max: Annotated[float, Range(1, 600)] = 60.0
     sms_response_seconds_max: Annotated[float, Range(1, 120)] = 30.0
 
@@ -265,6 +288,15 @@ def _consistent(config: Config, node: Node) -> list[Mistake]:
         except (ZoneInfoNotFoundError, ValueError, OSError):
             mistakes.append(Mistake(place, f"no time zone '{network.time_zone}'", "Write for example Asia/Almaty."))
         assert network.country in msisdn.COUNTRIES  # noqa: S101 - the record's Literal says the same
+    if not _ENGINE_NAME.match(config.engine.name):
+        mistakes.append(
+            Mistake(
+                node.items["name"].place, f"'{config.engine.name}' is no name", "Write up to 32 letters, digits, - and _."
+            )
+        )
+    for client in config.engine.clients.keys() & config.engine.operators.keys():
+        place = node.items["operators"].items[client].place
+        mistakes.append(Mistake(place, f"'{client}' is a client and an operator", "Give each a key of its own."))
     if not _is_url(config.engine.billing.url, ("http", "https")):
         place = node.items["billing"].items["url"].place
         mistakes.append(Mistake(place, f"'{config.engine.billing.url}' is no base address", "Write http://host:port."))

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
 
-from .wording import Limits
+from .language.wording import Limits
 
 SERVICE_TYPE_CHARACTERS_MAX = 5
 """SMPP 3.4 section 5.2.11."""
@@ -27,6 +27,7 @@ class Ops:
     abort: tuple[Octet, ...]
     ask: Octet
     end: Octet
+    network_abort: tuple[Octet, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ def _read(node: Node, mistakes: list[Mistake]) -> Dialect | None:
         mistakes.append(Mistake(place, what, f"At most {SERVICE_TYPE_CHARACTERS_MAX} ASCII characters."))
     if not ops.begin or not ops.reply:
         mistakes.append(Mistake(place, "`ops` without a begin or a reply", "Name at least one value of each."))
-    for op in {*ops.begin} & {*ops.reply, *ops.abort} | {*ops.reply} & {*ops.abort}:
+    told_apart = (*ops.begin, *ops.reply, *ops.abort, *ops.network_abort)
+    for op in {op for op in told_apart if told_apart.count(op) > 1}:
         mistakes.append(Mistake(place, f"op {op} has two meanings", "Give it one."))
     return dialect
 

@@ -22,7 +22,9 @@ from .binds import Binds
 from .config import Link
 from .metrics import Metrics
 from .over_smpp import Kind, Message
-from .turn import Answer, Begin, Reply, Taking, Turns
+from .record import NETWORK_ABORT, USER_ABORT
+from .taking import Taking
+from .turn import Answer, Begin, Reply, Turns
 from .work import Work
 
 if TYPE_CHECKING:
@@ -38,7 +40,20 @@ SWEEP_SECONDS = 0.25
 class Exchange:
     """One message of a dialogue and what has become of it: being worked on, or its screen sent and not accepted yet."""
 
-    __slots__ = ("bind", "code", "link", "mark", "msisdn", "overtaken", "reply", "started", "until", "waits")
+    __slots__ = (
+        "bind",
+        "code",
+        "link",
+        "mark",
+        "msisdn",
+        "overtaken",
+        "reply",
+        "sent",
+        "started",
+        "taking",
+        "until",
+        "waits",
+    )
 
     def __init__(self, bind: Bind, link: Link, message: Message, now: float) -> None:
         self.bind = bind
@@ -49,6 +64,9 @@ class Exchange:
         self.started = now
         self.until = now + link.dialect.waits.application_seconds * BUDGET_SHARE
         self.reply: Reply | None = None
+        self.taking: Taking | None = None
+        self.sent = False
+        """Its screen has gone out once: what is sent from now on is a repeat."""
         self.overtaken = False
         self.waits = False
         """Its screen waits for room in a window."""
@@ -79,8 +97,8 @@ class Dialogues:
             self._forget(before)  # its acceptance was lost: whoever speaks now has seen it, or has dialled again
             before = None
         elsewhere = before is not None and before.link.name != link.name
-        if message.kind is Kind.ABORT:
-            self._aborted(exchange, None if elsewhere else before)
+        if message.kind in (Kind.ABORT, Kind.NETWORK_ABORT):
+            self._aborted(exchange, None if elsewhere else before, network=message.kind is Kind.NETWORK_ABORT)
         elif before is not None and (message.kind is not Kind.BEGIN or before.mark == exchange.mark):
             self._metrics.duplicates.inc()
             if before.reply is not None and not elsewhere:
@@ -88,10 +106,11 @@ class Dialogues:
         else:
             self._take(exchange, before, message)
 
-    def _aborted(self, exchange: Exchange, before: Exchange | None) -> None:
+    def _aborted(self, exchange: Exchange, before: Exchange | None, *, network: bool) -> None:
         self._metrics.aborts.inc()
         self._overtake(before)
-        self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link))
+        cause = NETWORK_ABORT if network else USER_ABORT
+        self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, cause))
 
     def _take(self, exchange: Exchange, before: Exchange | None, message: Message) -> None:
         self._overtake(before)
@@ -104,10 +123,11 @@ class Dialogues:
             if message.kind is Kind.BEGIN
             else Answer(exchange.msisdn, exchange.link, message.text, exchange.mark, exchange.until, dialled)
         )
-        self._work.begin(self._serve(exchange, Taking(self._turns, request)))
+        exchange.taking = Taking(self._turns, request)
+        self._work.begin(self._serve(exchange, exchange.taking))
 
     async def _serve(self, exchange: Exchange, taking: Taking) -> None:
-        reply = await self._work.safely(taking.reply(), taking.apology, exchange.msisdn)
+        reply = await self._work.safely(taking.reply(), taking.broken, exchange.msisdn)
         if exchange.overtaken or exchange.reply is not None:
             self._metrics.screens_late.inc()
         elif reply is None:
@@ -135,9 +155,10 @@ class Dialogues:
         if bind is None or reply is None:
             self._lost(exchange)
             return False
+        text = reply.again if reply.again and exchange.sent else reply.text
         try:
             bind.send(
-                over_smpp.screen_pdu(reply.text, reply.ends, exchange.msisdn, exchange.code, link.dialect, link.role),
+                over_smpp.screen_pdu(text, reply.ends, exchange.msisdn, exchange.code, link.dialect, link.role),
                 exchange,
             )
         except WindowFull:
@@ -148,6 +169,7 @@ class Dialogues:
         except (WrongState, ValueError):  # the bind ends, or the link's dialect has a field that cannot be written
             self._lost(exchange)
             return False
+        exchange.sent = True
         self._metrics.screens_sent.inc()
         return True
 
@@ -191,5 +213,6 @@ class Dialogues:
             late = [each for each in self._exchanges.values() if each.reply is None and each.until + LATE_SECONDS < now]
             for exchange in late:
                 self._metrics.apologies.inc()
-                exchange.reply = self._turns.own_words("being_checked", exchange.link)
+                assert exchange.taking is not None  # noqa: S101 - what is late is being worked on
+                exchange.reply = exchange.taking.too_late()
                 self._send(exchange)

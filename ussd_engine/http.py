@@ -1,40 +1,33 @@
-"""The engine's HTTP side: is it alive, can it serve, what does it count; and notices of the core, to be sent as SMS."""
+"""The engine's HTTP side: is it alive, can it serve, what does it count; and notices of the core, to be sent as SMS.
+
+What operators ask is `operator_side`'s matter.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
-from http import HTTPStatus
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any
 
 from aiohttp import web
 from prometheus_client import generate_latest
 
 from billing import notices
-from billing.signing import SigningError, verify
 
 from .announce import Announcer
 from .config import Address
 from .metrics import Metrics
 from .outbox import NotSent
+from .signed import ClientKeys, Refused, problem, read_signed
 
 READY_SECONDS_MAX = 1.0
-BODY_SECONDS_MAX = 5.0
 TOLD_SECONDS = 180.0
 """How long a notice is remembered as sent: longer than a signature is good for."""
 TOLD_MAX = 100_000
 
 Probe = Callable[[], Awaitable[str | None]]
 """Asks one part: None when it serves, else why not, in words."""
-
-
-class ClientKeys(NamedTuple):
-    """Who may hand us notices: name → HMAC key, and how far their clocks may be off."""
-
-    keys: Mapping[str, bytes]
-    skew_seconds_max: float
 
 
 class HttpSide:
@@ -47,8 +40,13 @@ class HttpSide:
         announcer: Announcer,
         clients: ClientKeys,
         now: Callable[[], float],
+        health: Callable[[], Mapping[str, Any]],
+        routes: Iterable[web.RouteDef] = (),
     ) -> None:
-        """`clients`: who may hand us notices. `now`: monotonic seconds."""
+        """`clients`: who may hand us notices. `now`: monotonic seconds. `health`: what else `/health` tells; `routes`:
+        what else is served."""
+        self._health_of = health
+        self._routes = tuple(routes)
         self._metrics = metrics
         self._probes = probes
         self._announcer = announcer
@@ -66,6 +64,7 @@ class HttpSide:
                 web.get("/ready", self._ready),
                 web.get("/metrics", self._show_metrics),
                 web.post(notices.PATH, self._notice),
+                *self._routes,
             ]
         )
         self._runner = web.AppRunner(app, access_log=None)
@@ -80,14 +79,10 @@ class HttpSide:
     async def _notice(self, request: web.Request) -> web.Response:
         """200 when the SMSC has accepted the SMS; 503 try later; 400, 401 and 422 never try again."""
         try:
-            body = await asyncio.wait_for(request.read(), BODY_SECONDS_MAX)
-            header = request.headers.get("Authorization", "")
-            verify(self._clients.keys, "POST", notices.PATH, header, body, time.time(), self._clients.skew_seconds_max)
-            message_id = await self._tell(notices.from_octets(body))
-        except TimeoutError:
-            return self._problem(408, f"the body did not come within {BODY_SECONDS_MAX:g} s")
-        except SigningError as error:
-            return self._problem(401, str(error))
+            signed = await read_signed(request, self._clients)
+            message_id = await self._tell(notices.from_octets(signed.body))
+        except Refused as error:
+            return self._problem(error.status, str(error))
         except notices.NoticeError as error:
             return self._problem(422, str(error))
         except NotSent as error:
@@ -110,13 +105,11 @@ class HttpSide:
         return message_id
 
     def _problem(self, status: int, detail: str) -> web.Response:
-        """RFC 9457; `detail` names fields and reasons, never values."""
         self._metrics.notices.labels(str(status)).inc()
-        body = {"title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-        return web.json_response(body, status=status, content_type="application/problem+json")
+        return problem(status, detail)
 
     async def _health(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        return web.json_response({"status": "ok", **self._health_of()})
 
     async def _ready(self, _request: web.Request) -> web.Response:
         answers = await asyncio.gather(*(self._ask(probe) for probe in self._probes.values()))

@@ -8,15 +8,20 @@ from __future__ import annotations
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from billing.calls import Done, NotMade, Outcome, Refused, Unknown
 from billing.contract import OPERATIONS
 
+from .record import ENDED
+from .statistics import ScreenCounts
+
+OUTCOMES: dict[type, str] = {Done: "done", Refused: "refused", Unknown: "unknown", NotMade: "not_made"}
 TURN_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
 class Metrics:
-    """The engine's counters, in a registry of their own; also the `Witness` of turns."""
+    """The engine's counters, in a registry of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self) -> None:  # long because: every metric once
         registry = self.registry = CollectorRegistry()
         self._log = structlog.get_logger()
         inputs = Counter("ussd_inputs", "Messages from peers, by what became of them", ["kind"], registry=registry)
@@ -39,12 +44,24 @@ class Metrics:
         self.turns_in_flight = Gauge("ussd_turns_in_flight", "Turns being worked on", registry=registry)
         self._calls = Counter("ussd_calls", "Calls of the core, by outcome", ["call", "outcome"], registry=registry)
         self._call = {
-            (name, outcome): self._calls.labels(name, outcome)
-            for name in OPERATIONS
-            for outcome in ("done", "refused", "unknown", "not_made")
+            (name, outcome): self._calls.labels(name, word) for name in OPERATIONS for outcome, word in OUTCOMES.items()
         }
+        seconds = Histogram(
+            "ussd_call_seconds", "How long calls of the core took", ["call"], buckets=TURN_SECONDS, registry=registry
+        )
+        self._call_seconds = {name: seconds.labels(name) for name in OPERATIONS}
+        self.screens = ScreenCounts()
+        registry.register(self.screens)
         self._ended = Counter("ussd_dialogues_ended", "Dialogues, by cause", ["service", "cause"], registry=registry)
         self._faults = Counter("ussd_faults", "Faults of ours that a subscriber has seen", registry=registry)
+        self._menu_versions = Gauge("ussd_menu_versions", "Versions of services in this process", registry=registry)
+        self._menu_swaps = Gauge("ussd_menu_swaps", "Live changes put in force", registry=registry)
+        self._menu_refusals = Gauge("ussd_menu_refusals", "Live changes refused", registry=registry)
+        self._menus_refused = Gauge(
+            "ussd_menus_refused", "1 while the files are not what is in force", registry=registry
+        )
+        self.records_lost = Counter("ussd_records_lost", "Histories that could not be kept", registry=registry)
+        self.records_failed = Counter("ussd_records_failed", "Writes of records that failed", registry=registry)
         self.quirks = Counter("smpp_quirks", "Oddities of peers that were tolerated", ["kind"], registry=registry)
         sms = Counter("ussd_sms", "SMS, by what became of them", ["outcome"], registry=registry)
         self.sms_received = sms.labels("received")
@@ -56,11 +73,23 @@ class Metrics:
         self.binds = Gauge("smpp_binds", "Open binds", ["link"], registry=registry)
         self.binds_refused = Counter("smpp_binds_refused", "Binds that were refused", registry=registry)
 
-    def call_made(self, operation: str, outcome: str) -> None:
-        self._call[operation, outcome].inc()
+    def call_made(self, operation: str, outcome: Outcome, seconds: float) -> None:
+        """A call of the core has ended."""
+        self._call[operation, type(outcome)].inc()
+        self._call_seconds[operation].observe(seconds)
 
-    def dialogue_ended(self, service: str, cause: str) -> None:
+    def dialogue_ended(self, service: str, screen: str, cause: str) -> None:
+        """A dialogue is over; `screen`: where it stood."""
         self._ended.labels(service, cause).inc()
+        if cause != ENDED:
+            self.screens.note(service, ((f"left {cause}", screen),))
+
+    def menus(self, versions: int, swaps: int, refusals: int, *, refused: bool) -> None:
+        """How it stands with live changes of menus."""
+        self._menu_versions.set(versions)
+        self._menu_swaps.set(swaps)
+        self._menu_refusals.set(refusals)
+        self._menus_refused.set(refused)
 
     def failed(self, what: str, msisdn: str) -> None:
         self._faults.inc()

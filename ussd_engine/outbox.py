@@ -17,8 +17,9 @@ from smpp.segments import TextTooLong
 
 from . import over_smpp
 from .binds import Binds
-from .config import RouteConfig
+from .config import Link, RouteConfig
 from .metrics import Metrics
+from .record import SmsRecord, sms_record
 
 if TYPE_CHECKING:
     from smpp.link import Link as Bind
@@ -54,8 +55,17 @@ class Outbox:
     """Sends SMS over open binds, and matches their delivery receipts."""
 
     def __init__(
-        self, binds: Binds, routes: Mapping[str, RouteConfig], metrics: Metrics, now: Callable[[], float]
+        self,
+        binds: Binds,
+        routes: Mapping[str, RouteConfig],
+        metrics: Metrics,
+        now: Callable[[], float],
+        wall_clock: Callable[[], float],
+        record: Callable[[Callable[[int], SmsRecord]], None],
     ) -> None:
+        """`now`: monotonic seconds; `wall_clock`: seconds since 1970; `record` takes the record of each SMS."""
+        self._wall_clock = wall_clock
+        self._record = record
         self._binds = binds
         self._routes = routes
         self._metrics = metrics
@@ -77,21 +87,35 @@ class Outbox:
             raise NotSent("no link of the route is bound")
         self._reference = (self._reference + 1) & 0xFF
         sender = route.senders.get(sms.service, route.sender)
+        outcome, ids = "accepted", [""]
         try:
-            pdus = over_smpp.sms_pdus(
-                sms.text, sender, sms.msisdn, link.dialect, link.role, self._reference, sms.valid_seconds
+            ids = await self._send_parts(sms, sender, bind, link)
+        except NotSent as error:
+            outcome = str(error)
+            raise
+        finally:
+            at, parts = self._wall_clock(), len(ids)
+            self._record(
+                sms_record("mt", sms.msisdn, sms.network, link.name, sender, sms.service, at, parts, outcome, ids[0])
             )
-            ids = [await self._part(bind, pdu) for pdu in pdus]  # in order, each when the last one was taken
-        except TextTooLong as error:
-            raise NotSent(str(error), for_ever=True) from None
-        except (WindowFull, WrongState) as error:
-            self._metrics.sms_refused.inc()
-            raise NotSent(f"the link does not take it: {error}") from None
         self._metrics.sms_sent.inc()
         for message_id in filter(None, ids):
             for receipt in self._receipts(link.name).sent(message_id, message_id, self._now()):
                 self._count(receipt)
         return ids[0]
+
+    async def _send_parts(self, sms: Sms, sender: str, bind: Bind, link: Link) -> list[str]:
+        """Sends the parts in order, each when the last one was taken; their message ids. Raises NotSent."""
+        try:
+            pdus = over_smpp.sms_pdus(
+                sms.text, sender, sms.msisdn, link.dialect, link.role, self._reference, sms.valid_seconds
+            )
+            return [await self._part(bind, pdu) for pdu in pdus]
+        except TextTooLong as error:
+            raise NotSent(str(error), for_ever=True) from None
+        except (WindowFull, WrongState) as error:
+            self._metrics.sms_refused.inc()
+            raise NotSent(f"the link does not take it: {error}") from None
 
     async def _part(self, bind: Bind, pdu: Pdu) -> str:
         """Sends one part; its message id. Raises NotSent when the peer refuses it or says nothing."""

@@ -33,6 +33,9 @@ class Kind(Enum):
     UNKNOWN = "unknown"
     """An op that the dialect does not know: a reply where a dialogue is open, else a begin."""
     ABORT = "abort"
+    """The subscriber has ended the dialogue."""
+    NETWORK_ABORT = "network_abort"
+    """The network has."""
     SMS = "sms"
     """No ussd_service_op: not of a dialogue at all."""
 
@@ -75,6 +78,8 @@ def _kind(op: int, dialect: Dialect) -> Kind:
         return Kind.BEGIN
     if op in dialect.ops.abort:
         return Kind.ABORT
+    if op in dialect.ops.network_abort:
+        return Kind.NETWORK_ABORT
     return Kind.REPLY if op in dialect.ops.reply else Kind.UNKNOWN
 
 

@@ -20,9 +20,9 @@ from smpp.text import decode_text, encode_gsm, encode_ucs2, septets
 
 from .config import Address
 from .dialect import Dialect
+from .language.wording import Limits as ScreenLimits
+from .language.wording import measure
 from .msisdn import TON_INTERNATIONAL
-from .wording import Limits as ScreenLimits
-from .wording import measure
 
 if TYPE_CHECKING:
     from smpp.link import Link

@@ -17,18 +17,19 @@ import structlog
 from smpp import constants
 from smpp.pdu import DataSm, DataSmResp, DeliverSm, Pdu, SubmitSm, SubmitSmResp, answer
 from smpp.receipt import read_receipt
-from smpp.segments import Joiner
+from smpp.segments import PARTS_MAX, Joiner, TextTooLong, split
 
 from . import over_smpp
 from .accounts import Accounts
 from .binds import Binds
-from .catalog import Catalog
+from .chronicle import Chronicle
 from .config import Link, ServerLink
 from .dialogues import Dialogues, Exchange
-from .menu import Service
+from .language.menu import Service
 from .metrics import Metrics
 from .outbox import NotSent, Outbox, Part, Sms
 from .over_smpp import CODE_CHARACTERS_MAX, Kind, Message
+from .record import OVERLOAD, sms_record
 from .sms_turn import LATER, Incoming, SmsTurns
 from .work import Work
 
@@ -59,7 +60,7 @@ class Reception:
         outbox: Outbox,
         binds: Binds,
         links: Mapping[str, Link],
-        catalog: Catalog,
+        chronicle: Chronicle,
         accounts: Accounts,
         work: Work,
         metrics: Metrics,
@@ -71,7 +72,9 @@ class Reception:
         self._outbox = outbox
         self._binds = binds
         self._links = links
-        self._catalog = catalog
+        self._versions = sms_turns.ports.versions
+        self._wall_clock = sms_turns.ports.wall_clock
+        self._chronicle = chronicle
         self._joiners = {name: Joiner(link.dialect.default_alphabet) for name, link in links.items()}
         self._sms_working: Counter[tuple[str, str]] = Counter()
         self._accounts = accounts
@@ -131,6 +134,8 @@ class Reception:
             self._bound.remove(bind)
             self._metrics.binds.labels(link.name).dec()
             self._log.info("bind ended", link=link.name, bind=bind.name, reason=reason)
+            if not self._binds.count(link):
+                self._chronicle.link_lost(link.name)
 
     def quirk(self, bind: Bind, kind: str) -> None:
         self._metrics.quirks.labels(kind).inc()
@@ -153,6 +158,8 @@ class Reception:
             self._sms(bind, link, pdu, message)
         elif status := self._refusal(message):
             self._refuse(bind, pdu, status)
+            if status == constants.ESME_RTHROTTLED and message.msisdn is not None:
+                self._chronicle.troubled(message.msisdn, OVERLOAD)
         else:
             self._accept(bind, pdu)
             self._note_op(link, message)
@@ -185,7 +192,7 @@ class Reception:
     # --- SMS ------------------------------------------------------------------------------------------------------
 
     def _sms(self, bind: Bind, link: Link, pdu: Carrier, message: Message) -> None:
-        service = self._catalog.takes_sms(link.config.network, message.code)
+        service = self._versions.current.takes_sms(link.config.network, message.code)
         if service is None:
             self._refuse(bind, pdu, constants.ESME_RINVDSTADR)  # no service takes an SMS at this address
         elif message.msisdn is None:
@@ -215,6 +222,12 @@ class Reception:
                 del self._sms_working[worked_on]
         if verdict.accepted:
             self._accept(bind, pdu)
+            self._chronicle.sms(
+                sms_record(
+                    "mo", sms.msisdn, sms.link.config.network, sms.link.name, sms.short_number, service.id,
+                    self._wall_clock(), _parts(sms.text), "accepted", verdict.inbox_id,
+                )
+            )  # fmt: skip
             if verdict.answer is not None:
                 await self._send_sms(verdict.answer)
         else:  # the SMSC keeps it and sends it again
@@ -236,3 +249,11 @@ class Reception:
             self._outbox.answered(context, response)
         elif isinstance(context, Exchange):
             self._dialogues.answered(bind, context, response)
+
+
+def _parts(text: str) -> int:
+    """How many parts an SMS of this text takes."""
+    try:
+        return len(split(text, 0))
+    except TextTooLong:
+        return PARTS_MAX

@@ -16,13 +16,13 @@ from billing.calls import Call, Done, NotMade, Outcome, Unknown
 from billing.contract import OPERATIONS
 from sessions.session import Session
 
-from . import walk
 from .config import Link
-from .menu import CALLS_MAX, Service
+from .language import walk
+from .language.menu import CALLS_MAX, Service
+from .language.walk import Mark, MenuLoop, Show
+from .language.wording import SMS_LIMITS
 from .outbox import Sms
-from .turn import OUTCOME_WORDS, Ports, Turns, spoken_language
-from .walk import MenuLoop, Show
-from .wording import SMS_LIMITS
+from .turn import Ports, Turns, spoken_language
 
 ANSWERED_MAX = 10_000
 """Messages whose answer is remembered as given, so that a repeat is not answered twice."""
@@ -39,10 +39,11 @@ class Incoming(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the SMSC is told, and what the subscriber: `answer` None is nothing."""
+    """What the SMSC is told, and what the subscriber: `answer` None is nothing. `inbox_id`: how the core calls it."""
 
     accepted: bool
     answer: Sms | None = None
+    inbox_id: str = ""
 
 
 ACCEPTED = Verdict(True)
@@ -81,6 +82,9 @@ class SmsTurns:
             brand=subscriber.brand, status=subscriber.status, service=service.id, menu=service.version, started_at=0.0,
             language=spoken_language(subscriber.language, sms.link.network.language, service),
         )  # fmt: skip
+        if service.id in self._turns.off and not (service.guard and service.guard.maintenance):
+            words = self._turns.own_words("switched_off", sms.link, session.language).text
+            return Verdict(True, Sms(sms.msisdn, sms.link.config.network, service.id, words), inbox_id)
         try:
             shown = await self._walk(service, session, sms)
         except _Later:
@@ -89,9 +93,9 @@ class SmsTurns:
             self.ports.witness.failed(str(error), sms.msisdn)
             return ACCEPTED
         if not shown.text or inbox_id in self._answered:
-            return ACCEPTED
+            return Verdict(True, None, inbox_id)
         self._note_answered(inbox_id)
-        return Verdict(True, Sms(sms.msisdn, sms.link.config.network, service.id, shown.text))
+        return Verdict(True, Sms(sms.msisdn, sms.link.config.network, service.id, shown.text), inbox_id)
 
     async def _accept(self, sms: Incoming) -> str | None:
         """The id under which the core has noted the message; None when it is not to be answered, "" when not known."""
@@ -109,23 +113,27 @@ class SmsTurns:
     async def _walk(self, service: Service, session: Session, sms: Incoming) -> Show:
         terms = self._turns.terms(sms.link)._replace(limits=SMS_LIMITS)
         step = walk.take_sms(service, session, sms.text, terms)
+        marks: list[Mark] = []
         calls = 0
         while not isinstance(step, Show):
             calls += 1
             if calls > CALLS_MAX:
                 raise MenuLoop(f"service {service.id}: over {CALLS_MAX} calls for one SMS")
+            marks += step.marks
             outcome = await self._perform(step.call, sms.until)
             if step.changes and _may_be_done_later(outcome):
                 raise _Later
             if step.changes:
                 self.ports.greetings.forget(sms.msisdn)
             step = walk.resume(service, step.session, outcome, terms)
+        self.ports.witness.happened(service.id, (*marks, *step.marks))
         return step
 
     async def _perform(self, call: Call, until: float) -> Outcome:
-        seconds = min(OPERATIONS[call.operation].seconds_max, until - self.ports.now())
+        began = self.ports.now()
+        seconds = min(OPERATIONS[call.operation].seconds_max, until - began)
         outcome = await self.ports.billing.perform(call, seconds) if seconds > 0 else NotMade("no time left")
-        self.ports.witness.call_made(call.operation, OUTCOME_WORDS[type(outcome)])
+        self.ports.witness.call_made(call, outcome, self.ports.now() - began)
         return outcome
 
     def _note_answered(self, inbox_id: str) -> None:

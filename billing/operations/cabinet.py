@@ -40,6 +40,7 @@ OPERATIONS: Final = (
             "again_at": Field(Instant(), "when one can be asked for again", optional=True),
         },
         answer_notice="cabinet.temporary_password",
+        by_dialling=True,
     ),
     Operation(
         name="cabinet.login",

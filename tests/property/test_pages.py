@@ -8,8 +8,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from smpp.text import encode_gsm, encode_ucs2, septets
-from ussd_engine.menu import Keys
-from ussd_engine.wording import (
+from ussd_engine.language.menu import Keys
+from ussd_engine.language.wording import (
     Limits,
     cut,
     fill,

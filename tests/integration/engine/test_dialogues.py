@@ -15,9 +15,9 @@ from smpp.link import Link as Bind
 from smpp.pdu import DeliverSm, Pdu, SubmitSm, Tlv
 from smpp.states import State
 from smpp.text import decode_text
+from tests.menus_for_tests import Notes, catalog_in, versions_of
 from ussd_engine import over_smpp
 from ussd_engine.binds import Binds
-from ussd_engine.catalog import read_catalog
 from ussd_engine.config import Link, read_settings
 from ussd_engine.dialogues import Dialogues, Exchange
 from ussd_engine.greeting import Greetings
@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = read_settings(ROOT / "config.yaml")
 LINK: Link = SETTINGS.links["kcell-ussdc"]
 OTHER = LINK._replace(name="partner")
-CATALOG = read_catalog(ROOT / "menus", SETTINGS.engine.networks)
+CATALOG = catalog_in(ROOT / "menus")
 NUMBER = "77010000007"
 
 
@@ -64,7 +64,8 @@ class Desk:
         now = asyncio.get_running_loop().time
         metrics = Metrics()
         greetings = Greetings(self.billing, now, ids.__next__, 0.5, 60, 100)
-        ports = Ports(CATALOG, store, self.billing, greetings, metrics, now, lambda: 0.0, ids.__next__, 180)
+        versions = versions_of(CATALOG)
+        ports = Ports(versions, store, self.billing, greetings, Notes(), now, lambda: 0.0, ids.__next__, 180)
         self.binds = Binds()
         self.work = Work(metrics, 1000)
         self.dialogues = Dialogues(Turns(ports), self.binds, self.work, metrics)

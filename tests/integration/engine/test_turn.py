@@ -11,16 +11,18 @@ from msgspec.structs import replace
 
 from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
 from sessions.redis_store import RedisStore
-from ussd_engine.catalog import read_catalog
+from tests.menus_for_tests import Notes, catalog_in, versions_of
 from ussd_engine.config import Link, read_settings
+from ussd_engine.core_calls import CoreCalls
 from ussd_engine.dial_string import Dialled
 from ussd_engine.greeting import Greetings
-from ussd_engine.turn import Answer, Begin, Ports, Reply, Taking, Turns
+from ussd_engine.taking import Taking
+from ussd_engine.turn import Answer, Begin, Ports, Reply, Turns
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = read_settings(ROOT / "config.yaml")
 LINK: Link = SETTINGS.links["kcell-ussdc"]
-CATALOG = read_catalog(ROOT / "menus", SETTINGS.engine.networks)
+CATALOG = catalog_in(ROOT / "menus")
 NUMBER = "77010000007"
 HELLO = Done({"network": "kcell", "brand": "Kcell", "status": "active", "language": "ru"})
 BALANCE = Done({"balance": {"minor": 100, "currency": "KZT"}, "bonuses": {"minor": 0, "currency": "KZT"}})
@@ -46,24 +48,6 @@ class ScriptedBilling:
         return sum(call.operation == operation for call in self.asked)
 
 
-class Notes:
-    """A witness that writes down."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, str]] = []
-        self.ended: list[tuple[str, str]] = []
-        self.faults: list[str] = []
-
-    def call_made(self, operation: str, outcome: str) -> None:
-        self.calls.append((operation, outcome))
-
-    def dialogue_ended(self, service: str, cause: str) -> None:
-        self.ended.append((service, cause))
-
-    def failed(self, what: str, msisdn: str) -> None:
-        self.faults.append(what)
-
-
 class Phone:
     """A subscriber and the engine's turns, without a network between them."""
 
@@ -76,7 +60,7 @@ class Phone:
         now = asyncio.get_running_loop().time
         greetings = Greetings(self.billing, now, ids.__next__, 0.5, 60, 100)
         self.turns = Turns(
-            Ports(CATALOG, store, self.billing, greetings, self.notes, now, lambda: 0.0, ids.__next__, 180)
+            Ports(versions_of(CATALOG), store, self.billing, greetings, self.notes, now, lambda: 0.0, ids.__next__, 180)
         )
 
     def mark(self) -> str:
@@ -85,11 +69,11 @@ class Phone:
 
     async def dial(self, *parts: str, mark: str | None = None, seconds: float = 8) -> Reply | None:
         until = asyncio.get_running_loop().time() + seconds
-        return await self.turns.take(Begin(NUMBER, LINK, Dialled(parts), mark or self.mark(), until))
+        return await Taking(self.turns, Begin(NUMBER, LINK, Dialled(parts), mark or self.mark(), until)).reply()
 
     async def send(self, text: str, mark: str | None = None, seconds: float = 8) -> Reply | None:
         until = asyncio.get_running_loop().time() + seconds
-        return await self.turns.take(Answer(NUMBER, LINK, text, mark or self.mark(), until))
+        return await Taking(self.turns, Answer(NUMBER, LINK, text, mark or self.mark(), until)).reply()
 
 
 @pytest.fixture
@@ -220,7 +204,7 @@ async def test_a_hang_up_forgets_the_dialogue(store: RedisStore) -> None:
     await phone.dial("111")
     await phone.turns.hang_up(NUMBER, LINK)
     assert await store.load(NUMBER) is None
-    assert phone.notes.ended == [("self_service", "abort")]
+    assert phone.notes.ended_as == [("self_service", "user_abort")]
 
 
 async def test_a_menu_that_has_changed_meanwhile_asks_to_dial_again(store: RedisStore) -> None:
@@ -299,8 +283,8 @@ async def test_a_fault_after_a_change_never_says_that_nothing_happened(store: Re
 async def test_what_is_done_by_id_without_its_results_is_not_taken_for_known(store: RedisStore) -> None:
     phone = Phone(store, calls__status=[Done({"state": "done"})])
     until = asyncio.get_running_loop().time() + 8
-    taking = Taking(phone.turns, Answer(NUMBER, LINK, "", phone.mark(), until))
-    known = await taking._status(Call("id", "cabinet.change_password", NUMBER, "ru", {}))
-    unknown = await taking._status(Call("id", "cabinet.login", NUMBER, "ru", {}))
+    calls = CoreCalls(phone.turns.ports, until)
+    known = await calls._status(Call("id", "cabinet.change_password", NUMBER, "ru", {}))
+    unknown = await calls._status(Call("id", "cabinet.login", NUMBER, "ru", {}))
     assert known == Done({})
     assert isinstance(unknown, Unknown)

@@ -10,17 +10,17 @@ import pytest
 
 from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
 from sessions.store import Store
-from ussd_engine.catalog import read_catalog
+from tests.menus_for_tests import Notes, catalog_in, versions_of
 from ussd_engine.config import read_settings
 from ussd_engine.greeting import Greetings
-from ussd_engine.menu import Service
+from ussd_engine.language.menu import Service
 from ussd_engine.sms_turn import Incoming, SmsTurns, Verdict
-from ussd_engine.turn import Ports, Turns, Witness
+from ussd_engine.turn import Ports, Turns
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = read_settings(ROOT / "config.yaml")
 LINK = SETTINGS.links["kcell-ussdc"]
-CATALOG = read_catalog(ROOT / "menus", SETTINGS.engine.networks)
+CATALOG = catalog_in(ROOT / "menus")
 HELLO = Done({"network": "kcell", "brand": "Kcell", "status": "active", "language": "ru"})
 BALANCE = Done({"balance": {"minor": 100, "currency": "KZT"}, "bonuses": {"minor": 0, "currency": "KZT"}})
 NOTED = Done({"inbox_id": "inbox-1", "repeated": False})
@@ -43,22 +43,12 @@ class Billing:
         return [call for call in self.asked if call.operation == operation]
 
 
-class Silent:
-    """A witness that looks away."""
-
-    def call_made(self, operation: str, outcome: str) -> None: ...
-
-    def dialogue_ended(self, service: str, cause: str) -> None: ...
-
-    def failed(self, what: str, msisdn: str) -> None: ...
-
-
 def sms_turns(billing: Billing) -> SmsTurns:
     ids = iter(f"id-{n}" for n in range(1000))
     now = asyncio.get_running_loop().time
     greetings = Greetings(billing, now, ids.__next__, 0.5, 60, 100)
-    witness = cast(Witness, Silent())
-    ports = Ports(CATALOG, cast(Store, None), billing, greetings, witness, now, lambda: 0.0, ids.__next__, 180)
+    versions = versions_of(CATALOG)
+    ports = Ports(versions, cast(Store, None), billing, greetings, Notes(), now, lambda: 0.0, ids.__next__, 180)
     return SmsTurns(ports, Turns(ports))
 
 
@@ -80,13 +70,13 @@ async def test_a_repeat_has_the_same_calls_and_one_answer() -> None:
     turns = sms_turns(billing)
     first, again = await take(turns, "BAL"), await take(turns, "BAL")
     assert first.answer is not None
-    assert again == Verdict(True, None)
+    assert again == Verdict(True, None, "inbox-1")
     assert len({call.id for call in billing.calls("balances.get")}) == 1
 
 
 async def test_a_change_is_asked_by_sms_and_answered_by_its_notice() -> None:
     billing = Billing(subscribers__set_language=Done({"language": "en"}))
-    assert await take(sms_turns(billing), "LANG EN") == Verdict(True, None)
+    assert await take(sms_turns(billing), "LANG EN") == Verdict(True, None, "inbox-1")
     assert billing.calls("subscribers.set_language")[0].by_sms
 
 

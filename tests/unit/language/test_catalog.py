@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from strict_yaml import StrictYamlError
-from ussd_engine import talk
-from ussd_engine.catalog import Catalog, read_catalog
+from tests.menus_for_tests import LIMITS, NETWORKS, catalog_in
+from ussd_engine.language import talk
+from ussd_engine.language.catalog import Catalog, check_files
+from ussd_engine.language.examine import all_talks
+from ussd_engine.menu_folder import read_folder
 
 ROOT = Path(__file__).resolve().parents[3]
-NETWORKS = ("kcell", "beeline-kz", "megacom", "beeline-kg", "o")
 SERVICE = """menu: 1
 service: {name}
 languages: {{ru: Русский}}
@@ -41,7 +43,7 @@ def found(catalog: Catalog, network: str, *parts: str) -> str | None:
 def test_the_longest_declared_code_wins(folder: Path) -> None:
     add(folder, "short", '"*111#"', "kcell")
     add(folder, "long", '"*111*5#"', "kcell")
-    catalog = read_catalog(folder, NETWORKS)
+    catalog = catalog_in(folder)
     assert found(catalog, "kcell", "111") == "short"
     assert found(catalog, "kcell", "111", "5", "2") == "long 2"
     assert found(catalog, "kcell", "111", "3") == "short 3"
@@ -51,7 +53,7 @@ def test_the_longest_declared_code_wins(folder: Path) -> None:
 def test_one_code_is_two_services_on_two_networks(folder: Path) -> None:
     add(folder, "one", '"*111#"', "kcell")
     add(folder, "two", '"*111#"', "megacom")
-    catalog = read_catalog(folder, NETWORKS)
+    catalog = catalog_in(folder)
     assert found(catalog, "kcell", "111") == "one"
     assert found(catalog, "megacom", "111") == "two"
     assert found(catalog, "o", "111") is None
@@ -61,40 +63,43 @@ def test_one_code_of_two_services_on_one_network_is_refused(folder: Path) -> Non
     add(folder, "one", '"*111#"', "kcell, o")
     add(folder, "two", '"*111#"', "o")
     with pytest.raises(StrictYamlError, match=r"\*111# also belongs to service 'one'"):
-        read_catalog(folder, NETWORKS)
+        catalog_in(folder)
 
 
 def test_a_network_that_is_not_configured_is_refused(folder: Path) -> None:
     add(folder, "one", '"*111#"', "kcel")
     with pytest.raises(StrictYamlError, match="there is no network 'kcel'"):
-        read_catalog(folder, NETWORKS)
+        catalog_in(folder)
 
 
 def test_the_engine_must_have_its_own_words(tmp_path: Path) -> None:
     with pytest.raises(StrictYamlError, match="no service 'engine'"):
-        read_catalog(tmp_path, NETWORKS)
+        catalog_in(tmp_path)
 
 
 def test_mistakes_of_all_files_come_together(folder: Path) -> None:
     (folder / "a.yaml").write_text("menu: 1")
     (folder / "b.yaml").write_text("menu: [")
     with pytest.raises(StrictYamlError) as caught:
-        read_catalog(folder, NETWORKS)
+        catalog_in(folder)
     assert {Path(mistake.place.file).name for mistake in caught.value.mistakes} == {"a.yaml", "b.yaml"}
 
 
-OURS = read_catalog(ROOT / "menus", NETWORKS)
+FOLDER = read_folder(ROOT / "menus")
+CHECKED = check_files(FOLDER.menus, FOLDER.name, NETWORKS, LIMITS)
+OURS = CHECKED.catalog
+TALKS = all_talks(FOLDER, CHECKED)[0]
 
 
-@pytest.mark.parametrize("each", talk.talks_of(OURS), ids=lambda each: f"{each.service}: {each.name}")
+@pytest.mark.parametrize("each", TALKS, ids=lambda each: f"{each.service}: {each.name}")
 def test_the_talks_beside_our_menus(each: talk.Talk) -> None:
-    assert talk.play(OURS, each) == []
+    assert talk.play(OURS, each, NETWORKS).mistakes == ()
 
 
 def test_every_language_of_every_service_of_ours_is_talked_in() -> None:
     for service in OURS.services.values():
         if service.dial:
-            spoken = {str(each.node.items["language"].value) for each in talk.talks_of(OURS)
+            spoken = {str(each.node.items["language"].value) for each in TALKS
                       if each.service == service.id and "language" in each.node.items}  # fmt: skip
             assert spoken | {next(iter(service.languages))} == set(service.languages)
 
@@ -104,6 +109,8 @@ def test_a_talk_that_goes_another_way_fails_with_its_place(folder: Path) -> None
     with (folder / "one.yaml").open("a") as file:
         file.write("tests:\n  - name: x\n    calls: {balances.get: unknown}\n")
         file.write('    talk: [{dial: "*111#", screen: Нет}]\n')
-    catalog = read_catalog(folder, NETWORKS)
-    told = [str(failure.mistake.what) for failure in talk.play_all(catalog)]
+    read = read_folder(folder)
+    checked = check_files(read.menus, read.name, NETWORKS, LIMITS)
+    played = talk.play_all(checked.catalog, all_talks(read, checked)[0], NETWORKS)
+    told = [mistake.what for each in played for mistake in each.mistakes]
     assert told == ["the screen is 'Я one'", "the dialogue ends here", "'balances.get' was never called"]

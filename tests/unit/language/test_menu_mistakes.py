@@ -30,7 +30,7 @@ DO = 'into: r, done: bye, refused: {"*": bye}, unknown: bye, not_made: bye'
         ("screens:\n  root: {fin: {ru: А, en: A}}\n", "screen 'root' has no kind"),
         ("screens:\n  root: {end: {ru: А, en: A}, show: {ru: А, en: A}}\n", "two kinds"),
         ("screens:\n  root: {end: {ru: А, en: A}, otions: []}\n", "unknown key 'otions'"),
-        ("screens:\n  root: {menu: {ru: А, en: A}}\n", "menu 'root' has no options"),
+        ("screens:\n  root: {menu: {ru: А, en: A}}\n", "'options' is missing. Add `options:` here."),
         ("screens:\n  root: {menu: {ru: А, en: A}, options: [{id: a, text: {ru: Б, en: B}}]}\n",
          "neither `go` nor `do`"),
         ("screens:\n  root: {menu: {ru: А, en: A}, options: [{id: a, text: {ru: Б, en: B}, go: bye}, "
@@ -72,7 +72,7 @@ DO = 'into: r, done: bye, refused: {"*": bye}, unknown: bye, not_made: bye'
         ("screens:\n  root: {ask: {ru: А, en: A}, secret: pin, do: {call: subscribers.set_language, "
          "with: {language: pin}, " + DO + "}}\n" + END, "a secret can only go into a secret argument"),
         ("screens:\n  root: {ask: {ru: А, en: A}, secret: pin, go: told}\n  told: {end: {ru: '${pin}', en: '${pin}'}}\n",
-         "nothing sets 'pin'"),
+         "'pin' is a secret: it is shown, kept and compared nowhere."),
         ("screens:\n  back: {end: {ru: А, en: A}}\n  root: {end: {ru: А, en: A}}\n", "'back' cannot be a screen's name"),
         ("screens:\n  root: {end: {ru: А, en: A}}\n  root: {end: {ru: А, en: A}}\n", "'root' stands twice"),
         ("screens:\n  root: {end: {ru: А, en: no}}\n  x: 0123\n", "0123 begins with 0"),
@@ -116,7 +116,14 @@ screens:
       - {id: B, text: {ru: Б, en: B}}
   lost: {fin: {}}
 """
-    assert len(mistakes_of(screens).splitlines()) == 5
+    assert mistakes_of(screens).splitlines() == [
+        "test.yaml:9:11: 'en' is missing. Add `en:` here.",
+        "test.yaml:11:23: 'ru' is missing. Add `ru:` here.",
+        "test.yaml:11:36: there is no screen 'nowhere'. Known here: root.",
+        "test.yaml:12:9: neither `go` nor `do`. Write one: `go: screen`, or `do: {call: …}`.",
+        "test.yaml:12:14: 'B' is no name. Write small letters, digits and _, a letter first.",
+        "test.yaml:13:9: screen 'lost' has no kind. Write one of menu, list, ask, show, end, route as its first key.",
+    ]
 
 
 def test_a_menu_without_a_mistake_is_silent() -> None:

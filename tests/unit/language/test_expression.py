@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from ussd_engine.expression import BadExpression, parse
+from ussd_engine.language.expression import BadExpression, holds, parse
 
 VALUES: dict[str, Any] = {
     "a": {"n": 5, "word": "x", "sum": {"minor": 500, "currency": "KZT"}, "flag": True},
@@ -32,7 +32,7 @@ def look(path: tuple[str, ...]) -> Any:
     ],
 )  # fmt: skip
 def test_it_holds_or_not(text: str, expected: bool) -> None:
-    assert bool(parse(text).test(look)) is expected
+    assert holds(parse(text), look) is expected
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 """The conditions of menus: bare dotted names, literals, and `and or not == != < <= > >= in` (pure).
 
-No calls, no arithmetic, no indexing: a condition can only look at what the dialogue already holds. It is parsed once,
-when the menu is loaded, into closures over a lookup of names.
+No calls, no arithmetic, no indexing: a condition can only look at what the dialogue already holds. A compiled service
+holds its text; it becomes closures over a lookup of names when it is first tested.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
+
+from .menu import Expression
 
 Lookup: TypeAlias = Callable[[tuple[str, ...]], Any]
 Test: TypeAlias = Callable[[Lookup], Any]
@@ -24,14 +27,6 @@ CHARACTERS_MAX = 500
 
 class BadExpression(Exception):
     """A condition that cannot be read; the text says why, in an author's words."""
-
-
-class Expression(NamedTuple):
-    """A parsed condition: its text, the names it looks at, and the test itself."""
-
-    text: str
-    names: tuple[tuple[str, ...], ...]
-    test: Test
 
 
 def _compare(sign: str, left: Any, right: Any) -> bool:
@@ -57,6 +52,7 @@ def _number(value: Any) -> int | None:
 class _Parser:
     def __init__(self, text: str) -> None:
         self.names: list[tuple[str, ...]] = []
+        self.constants: list[int | str] = []
         self._tokens: list[tuple[str, str]] = []
         self._depth = 0
         position = 0
@@ -130,9 +126,9 @@ class _Parser:
         if word == "[":
             return self._list()
         if kind == "number":
-            return _constant(int(word))
+            return self._literal(int(word))
         if kind == "text":
-            return _constant(word[1:-1])
+            return self._literal(word[1:-1])
         if kind == "name" and word in _WORDS:
             return _constant(_WORDS[word])
         if kind == "name" and word not in ("and", "or", "not", "in"):
@@ -140,6 +136,10 @@ class _Parser:
             self.names.append(path)
             return lambda look: look(path)
         raise BadExpression(f"'{word}' stands where a name or a value should")
+
+    def _literal(self, value: int | str) -> Test:
+        self.constants.append(value)
+        return _constant(value)
 
     def _list(self) -> Test:
         self._deeper()
@@ -170,5 +170,16 @@ def _and(left: Test, right: Test) -> Test:
 def parse(text: str) -> Expression:
     """Reads a condition. Raises BadExpression."""
     parser = _Parser(text)
-    test = parser.whole()
-    return Expression(text, tuple(parser.names), test)
+    parser.whole()
+    return Expression(text, tuple(parser.names), tuple(parser.constants))
+
+
+def holds(expression: Expression, look: Lookup) -> bool:
+    """Whether the condition holds for what `look` finds."""
+    return bool(_test(expression.text)(look))
+
+
+@functools.lru_cache(maxsize=65_536)
+def _test(text: str) -> Test:
+    """The condition as closures: made once, when it is first tested."""
+    return _Parser(text).whole()

@@ -5,7 +5,8 @@ Rules of this file (pure: no I/O, no clock, no randomness):
 - The session that comes in is never changed; what comes out is a new one.
 - What was dialled after a code is answered step by step, each part by its own screen; it stops at the first part that
   does not fit, at a secret, and at any screen whose answer would change something: a link on a web page can dial.
-- A secret lives in the call that is returned, and nowhere else.
+- A secret lives in the call that is returned, and nowhere else; what a confidential screen shows lives for one turn.
+- What stands before a screen (maintenance, `requires`, `needs`) is looked at whenever it is led to, in this order.
 """
 
 # long because: one walk, whose moves share one state
@@ -13,7 +14,7 @@ Rules of this file (pure: no I/O, no clock, no randomness):
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple, TypeAlias
 
 from msgspec.structs import replace
@@ -21,43 +22,59 @@ from msgspec.structs import replace
 from billing.calls import Call, Done, NotMade, Outcome, Refused, call_id
 from sessions.session import Pending, Session
 
-from . import answers, menu, wording
+from . import answers, compiled, expression, menu, wording
 from .menu import (
+    WITH_OPTIONS,
     Again,
     AskScreen,
     Do,
     EndScreen,
+    Guard,
     Lead,
     ListScreen,
-    MenuScreen,
     Operand,
     Path,
     RouteScreen,
     Screen,
     Service,
     ShowScreen,
+    Words,
 )
+from .menu_parts import TRUSTS
 from .wording import Limits, Page
+
+ENTERED, ANSWERED, WRONG, CUT = "entered", "answered", "wrong", "cut"
+"""What a turn can have done on a screen; CUT: something did not fit."""
 
 
 class Terms(NamedTuple):
-    """Under what a screen is made: the dialect's limits, and the network's country and clock."""
+    """Under what a screen is made: the dialect's limits, the network's country and clock, how far the link is trusted,
+    and what is switched off (`service`, `service/screen`, `service/screen/option`)."""
 
     limits: Limits
     country: str
     currency: str
     time_zone: tzinfo
+    trust: str = "operator"
+    off: frozenset[str] = frozenset()
+
+
+Mark: TypeAlias = tuple[str, str]
+"""Something that happened on the way, and on which screen or option."""
 
 
 class Show(NamedTuple):
     """Show this screen and keep this session; `ends` closes the dialogue.
 
-    An empty text is the end of an SMS that the core's own notice answers.
+    An empty text is the end of an SMS that the core's own notice answers. `again`: what a repeat shows instead, when
+    the screen is confidential.
     """
 
     session: Session
     text: str
     ends: bool
+    again: str = ""
+    marks: tuple[Mark, ...] = ()
 
 
 class Make(NamedTuple):
@@ -70,6 +87,7 @@ class Make(NamedTuple):
     call: Call
     changes: bool
     has_secret: bool
+    marks: tuple[Mark, ...] = ()
 
 
 Step: TypeAlias = Show | Make
@@ -79,17 +97,27 @@ class MenuLoop(Exception):
     """A menu led through more than `STEPS_MAX` screens, or made more than `CALLS_MAX` calls, without showing one."""
 
 
-def begin(service: Service, session: Session, parts: tuple[str, ...], terms: Terms) -> Step:
-    """The first turn of a dialogue: from the start screen along what was dialled after the code."""
+def begin(service: Service, session: Session, parts: tuple[str, ...], terms: Terms, go: str = "") -> Step:
+    """The first turn of a dialogue: from the start screen (or `go`) along what was dialled after the code."""
     walker = _Walker(service, session, terms)
     walker.parts = list(parts)
-    return walker.enter(service.start if menu.serves(service, session.network) else service.open_to.otherwise)
+    if not menu.serves(service, session.network):
+        return walker.enter(service.open_to.otherwise)
+    if service.guard is not None:
+        stopped = walker.stopped_by(service.guard, service.id)
+        if stopped is not None:
+            return walker.turned_away(stopped)
+    return walker.enter(go or service.start)
 
 
 def take_sms(service: Service, session: Session, text: str, terms: Terms) -> Step:
     """An SMS: its words are matched with the service's patterns; what follows is a walk whose end is the answer."""
     assert service.sms is not None, "the catalog gives SMS to services that take them"  # noqa: S101
     walker = _Walker(service, session, terms)
+    if service.guard is not None:
+        stopped = walker.stopped_by(service.guard, service.id)
+        if stopped is not None:
+            return walker.turned_away(stopped)
     words = answers.folded(text).split()
     for pattern in service.sms.patterns if words else ():
         value = answers.matched(pattern, words)
@@ -101,7 +129,9 @@ def take_sms(service: Service, session: Session, text: str, terms: Terms) -> Ste
 
 def answer(service: Service, session: Session, text: str, terms: Terms) -> Step:
     """A later turn: what the subscriber typed on the screen that the session remembers."""
-    return _Walker(service, replace(session, turn=session.turn + 1), terms).take(answers.tidy(text))
+    walker = _Walker(service, session, terms)
+    walker.turn = session.turn + 1
+    return walker.take(answers.tidy(text))
 
 
 def resume(service: Service, session: Session, outcome: Outcome, terms: Terms) -> Step:
@@ -109,70 +139,122 @@ def resume(service: Service, session: Session, outcome: Outcome, terms: Terms) -
     pending = session.pending
     if pending is None:
         raise ValueError("a session without a pending call cannot be resumed")
-    walker = _Walker(service, replace(session, pending=None), terms)
-    return walker.settle(pending, outcome)
+    return _Walker(service, session, terms).settle(pending, outcome)
+
+
+def can_be_resumed(service: Service, session: Session) -> bool:
+    """Whether a dialogue that was cut off here may go on: never past a call that may have changed something, never at a
+    secret or where the menu says so."""
+    screen = service.screens.get(session.screen)
+    if session.ended or session.changed or session.pending is not None or screen is None:
+        return False
+    return not isinstance(screen, menu.UNSEEN_OR_LAST) and screen.resumes
+
+
+def show_again(service: Service, session: Session, terms: Terms) -> Step:
+    """The screen that the session stands on, once more."""
+    walker = _Walker(service, session, terms)
+    return walker.show(service.screens[session.screen])
 
 
 class _Walker:
     """One walk: what changes during a turn, until `keep` makes a new record of it."""
 
     __slots__ = (
+        "changed",
+        "charges",
+        "codes",
         "dialled_at",
         "first",
         "history",
         "language",
+        "marks",
         "parts",
+        "path",
         "screen",
         "service",
         "session",
         "terms",
         "tries",
+        "turn",
         "values",
+        "wanted",
     )
 
     def __init__(self, service: Service, session: Session, terms: Terms) -> None:
         self.service = service
         self.session = session
         self.terms = terms
+        self.turn = session.turn
         self.screen = session.screen
         self.first = session.first
         self.history = session.history
         self.values: Mapping[str, Any] = session.values
+        self.codes: Mapping[str, Mapping[str, Any]] = {}
         self.language = session.language
         self.tries = session.tries
-        self.parts = list(session.parts)
+        self.parts = list(session.parts) if session.parts else []
         self.dialled_at = session.dialled_at if session.turn == 0 else ""
+        self.path = session.path
+        self.wanted = session.wanted
+        self.changed = session.changed
+        self.charges = session.charges
+        self.marks: list[Mark] = []
 
     # --- moving ---------------------------------------------------------------------------------------------------
 
     def enter(self, target: str) -> Step:
         """Goes to a screen, through routes and dialled parts, until there is something to show or a call to make."""
         for _ in range(menu.STEPS_MAX):
-            if target == "back":
-                return self.back()
-            if target == menu.BY_NOTICE:
-                return Show(self.keep(None, "", True), "", True)
-            screen = self._arrive(self.service.start if target == "home" else target)
-            if isinstance(screen, RouteScreen):
-                if screen.do and screen.do.changes and self.dialled_at:
-                    return self._stop_dialling()
-                if screen.do:
-                    return self._make(screen.id, "", screen.do, {})
-                onward: Lead | Make | None = next(
-                    case.lead for case in screen.cases if case.when is None or case.when.test(self.look)
-                )
-            elif isinstance(screen, ListScreen) and screen.empty and not self.items(screen):
-                onward = Lead(screen.empty, screen.place)
-            else:
-                onward = self._dialled(screen) if self.parts else None
+            if target in menu.RESERVED:
+                if target == menu.BACK:
+                    return self.back()
+                if target == menu.BY_NOTICE:
+                    return self._ended_by_notice()
+                target, self.wanted = (self.wanted or self.service.start), ""
+                continue
+            screen = self.service.screens[target]
+            if not isinstance(screen, EndScreen) and screen.guard is not None:
+                stopped = self._before(screen.guard, screen.id)
+                if isinstance(stopped, str):
+                    target = stopped
+                    continue
+                if stopped is not None:
+                    return self._close(stopped)
+            self._arrive(screen)
+            onward = self._onward(screen)
             if onward is None:
                 return self.show(screen)
-            if isinstance(onward, Lead):
-                self._set(onward)
-                target = onward.go
-            else:
+            if isinstance(onward, Make | Show):
                 return onward
+            self._set(onward)
+            target = onward.go
         raise MenuLoop(f"service {self.service.id}: over {menu.STEPS_MAX} screens in one turn at '{target}'")
+
+    def _onward(self, screen: Screen) -> Lead | Step | None:
+        """Where a screen leads by itself, without anything typed; None: it is to be shown."""
+        if isinstance(screen, RouteScreen):
+            if screen.do is None:
+                return next(
+                    case.lead for case in screen.cases if case.when is None or expression.holds(case.when, self.look)
+                )
+            if screen.do.changes and self.dialled_at:
+                return self._stop_dialling()
+            return self._make(screen.id, "", screen.do, {})
+        if isinstance(screen, ListScreen):
+            elsewhere = self._elsewhere(screen)
+            if elsewhere:
+                return Lead(elsewhere, screen.place)
+        return self._dialled(screen) if self.parts else None
+
+    def _elsewhere(self, screen: ListScreen) -> str:
+        """The screen that stands in for a list without items, or with too many."""
+        if not screen.empty and not screen.narrow:
+            return ""
+        count = self._count_items(screen)
+        if not count:
+            return screen.empty
+        return screen.narrow if count > menu.OPTIONS_MAX else ""
 
     def follow(self, lead: Lead) -> Step:
         self._set(lead)
@@ -180,22 +262,21 @@ class _Walker:
 
     def _stop_dialling(self) -> Step:
         """What was dialled led to a change: the screen that it answered is shown, and its answer typed by hand."""
-        self.screen, self.first, self.history, self.parts = self.dialled_at, 0, (), []
+        self.screen, self.first, self.history, self.parts, self.path = self.dialled_at, 0, (), [], ()
         return self.show(self.service.screens[self.screen])
 
-    def _arrive(self, target: str) -> Screen:
-        left = self.service.screens.get(self.screen)
-        if target == self.service.start:
+    def _arrive(self, screen: Screen) -> None:
+        left = self.screen
+        if screen.id == self.service.start:
             self.history = ()
-        elif left is not None and left.id != target and not isinstance(left, RouteScreen):
-            self.history = (*self.history, (left.id, self.first))[-menu.HISTORY_MAX :]
-        self.screen, self.first, self.tries = target, 0, 0
-        return self.service.screens[target]
+        elif left and left != screen.id and not isinstance(self.service.screens.get(left, screen), RouteScreen):
+            self.history = (*self.history, (left, self.first))[-menu.HISTORY_MAX :]
+        self.screen, self.first, self.tries = screen.id, 0, 0
 
     def back(self) -> Step:
         """The screen before, on the page where it was left; the start when there is none."""
         if not self.history:
-            self.screen, self.first, self.tries = self.service.start, 0, 0
+            self.screen, self.first, self.tries = "", 0, 0
             return self.enter(self.service.start)
         *earlier, (self.screen, self.first) = self.history
         self.history, self.tries = tuple(earlier), 0
@@ -208,6 +289,45 @@ class _Walker:
                 self.language = value if isinstance(value, str) and value in self.service.languages else self.language
             else:
                 self.values = {**self.values, name: value}
+
+    # --- what stands before a screen ------------------------------------------------------------------------------
+
+    def _before(self, guard: Guard, name: str) -> str | Words | None:
+        """What is shown or entered instead of a guarded screen; None: the way is free."""
+        stopped = self.stopped_by(guard, f"{self.service.id}/{name}")
+        if stopped is not None:
+            self.parts = []
+            return stopped
+        for each in guard.needs:
+            need = self.service.needs[each]
+            if not expression.holds(need.when, self.look):
+                self.wanted = name
+                return need.settle
+        return None
+
+    def stopped_by(self, guard: Guard, switch: str) -> str | Words | None:
+        """The screen or the words for who may not pass; `switch`: the name under which it is switched off."""
+        if guard.maintenance is not None and switch in self.terms.off:
+            return guard.maintenance
+        requires = guard.requires
+        if requires is None:
+            return None
+        trusted = not requires.trust or TRUSTS.index(self.terms.trust) >= TRUSTS.index(requires.trust)
+        allowed = not requires.statuses or self.session.status in requires.statuses
+        return None if trusted and allowed else requires.otherwise
+
+    def turned_away(self, stopped: str | Words) -> Step:
+        """What who may not pass gets."""
+        self.parts = []
+        return self.enter(stopped) if isinstance(stopped, str) else self._close(stopped)
+
+    def _close(self, words: Words) -> Show:
+        """A last screen that is none of the menu's."""
+        page = wording.end_page(self.fill(words), self.terms.limits)
+        return Show(self.keep(None, page.text, True), page.text, True, "", tuple(self.marks))
+
+    def _ended_by_notice(self) -> Show:
+        return Show(self.keep(None, "", True), "", True, "", tuple(self.marks))
 
     # --- answers --------------------------------------------------------------------------------------------------
 
@@ -231,7 +351,7 @@ class _Walker:
             return self._turn_to(screen, self._page_before(screen))
         if not self.history:
             return None
-        return self.back() if text == keys.back else self.enter("home")
+        return self.back() if text == keys.back else self.enter(menu.HOME)
 
     def _turn_to(self, screen: Screen, first: int) -> Step:
         self.first, self.tries = first, 0
@@ -251,63 +371,84 @@ class _Walker:
 
     def _chosen(self, screen: Screen, text: str) -> _Choice | str:
         """What this input chooses on the screen, or the reason why it is wrong (may be empty: the engine's own)."""
-        if isinstance(screen, MenuScreen | ShowScreen):
-            option = next((option for option in screen.options if option.key == text), None)
-            return "" if option is None else _Choice(option.id, option.lead, option.do, {}, {})
+        if isinstance(screen, WITH_OPTIONS):
+            for option in screen.options:
+                if option.key == text:
+                    return _Choice(option.step, option.id, option.lead, option.do, option.guard)
+            return ""
         if isinstance(screen, ListScreen):
             items = self.items(screen)
             index = int(text) - 1 if text.isascii() and text.isdigit() and len(text) < 4 else -1
             if not 0 <= index < len(items) or text[0] == "0":
                 return ""
-            saved = {screen.save: items[index]} if screen.save else {}
-            return _Choice("", screen.lead, screen.do, saved, {})
-        if isinstance(screen, AskScreen):
-            return self._typed(screen, text)
-        return ""
+            saved = {screen.save: compiled.kept(items[index], screen.keeps)} if screen.save else {}
+            return _Choice(screen.id, "", screen.lead, screen.do, None, saved)
+        return self._typed(screen, text) if isinstance(screen, AskScreen) else ""
 
     def _typed(self, screen: AskScreen, text: str) -> _Choice | str:
         value: Any = text
         if not text:
-            return ""
+            return answers.NOTHING_TYPED[self.language]
         for check in screen.checks:
             bounds = answers.Bounds(self._bound(check.least), self._bound(check.most))
-            value = answers.read(check.kind, text, bounds, self.terms.country, self.terms.currency)
+            value = answers.read(check, text, bounds, self._where())
             if value is None:
                 return self.fill(check.reason) or " "
         if screen.secret:
-            return _Choice("", screen.lead, screen.do, {}, {screen.secret: value})
-        return _Choice("", screen.lead, screen.do, {screen.save: value} if screen.save else {}, {})
+            return _Choice(screen.id, "", screen.lead, screen.do, None, {}, {screen.secret: value})
+        return _Choice(screen.id, "", screen.lead, screen.do, None, {screen.save: value})
+
+    def _where(self) -> answers.Where:
+        terms = self.terms
+        today = datetime.fromtimestamp(self.session.started_at, UTC).astimezone(terms.time_zone).date()
+        return answers.Where(terms.country, terms.currency, today)
 
     def _bound(self, operand: Operand | None) -> Any:
         return None if operand is None else self.operand(operand)
 
     def _go_on(self, screen: Screen, choice: _Choice) -> Step:
-        if choice.saved:
-            self.values = {**self.values, **choice.saved}
+        self._step(choice)
+        if choice.guard is not None:
+            stopped = self.stopped_by(choice.guard, f"{self.service.id}/{choice.step}")
+            if stopped is not None:
+                return self.turned_away(stopped)
         if choice.do is not None:
             return self._make(screen.id, choice.option, choice.do, choice.secrets)
         assert choice.lead is not None, "the reader of menus gives every choice a lead or a call"  # noqa: S101
         return self.follow(choice.lead)
 
+    def _step(self, choice: _Choice) -> None:
+        """An answer was taken: it is remembered by its ids, and what it saves is kept."""
+        self.marks.append((ANSWERED, choice.step))
+        if len(self.path) < menu.PATH_MAX:
+            self.path = (*self.path, choice.step)
+        if choice.saved:
+            self.values = {**self.values, **choice.saved}
+
     def wrong(self, screen: Screen, reason: str) -> Step:
         """The question once more with the reason above it; after too many tries, where the menu says."""
         self.tries += 1
-        tries = None if isinstance(screen, EndScreen | RouteScreen) else screen.tries
+        self.marks.append((WRONG, screen.id))
+        tries = None if isinstance(screen, menu.UNSEEN_OR_LAST) else screen.tries
         if tries is not None and self.tries >= tries.most:
             return self.enter(tries.then)
         return self.show(screen, reason.strip() or answers.NO_SUCH_OPTION[self.language])
 
-    def _dialled(self, screen: Screen) -> Lead | Make | None:
+    def _dialled(self, screen: Screen) -> Lead | Step | None:
         """What the next dialled part does on this screen; None stops here and shows it."""
         text = answers.tidy(self.parts.pop(0))
-        stops = isinstance(screen, EndScreen) or (isinstance(screen, AskScreen) and screen.secret)
+        stops = isinstance(screen, EndScreen) or (isinstance(screen, AskScreen) and bool(screen.secret))
         chosen = "" if stops or not text else self._chosen(screen, text)
         if isinstance(chosen, str) or (chosen.do is not None and chosen.do.changes):
             self.parts = []
             return None
         self.dialled_at = screen.id
-        if chosen.saved:
-            self.values = {**self.values, **chosen.saved}
+        self._step(chosen)
+        if chosen.guard is not None:
+            stopped = self.stopped_by(chosen.guard, f"{self.service.id}/{chosen.step}")
+            if stopped is not None:
+                self.parts = []
+                return Lead(stopped, screen.place) if isinstance(stopped, str) else self._close(stopped)
         return self._make(screen.id, chosen.option, chosen.do, {}) if chosen.do else chosen.lead
 
     # --- calls ----------------------------------------------------------------------------------------------------
@@ -321,10 +462,13 @@ class _Walker:
             else:
                 arguments[name] = plain[name] = self.operand(operand)
         session = self.session
-        name = call_id(session.id, session.turn, f"{screen}/{do.call}")
+        name = call_id(session.id, self.turn, f"{screen}/{do.call}")
+        if do.changes:
+            self.changed = True
+            self.charges = (*self.charges, (do.call, name))[-menu.CALLS_MAX :]
         pending = Pending(screen, option, name, do.call, plain)
         call = Call(name, do.call, session.msisdn, self.language, arguments, by_sms=self.service.sms is not None)
-        return Make(self.keep(pending), call, do.changes, len(plain) < len(arguments))
+        return Make(self.keep(pending), call, do.changes, len(plain) < len(arguments), tuple(self.marks))
 
     def settle(self, pending: Pending, outcome: Outcome) -> Step:
         """Where the outcome of the pending call leads."""
@@ -332,7 +476,7 @@ class _Walker:
         do = _do_of(screen, pending.option)
         if isinstance(outcome, Done):
             if do.into:
-                self.values = {**self.values, do.into: dict(outcome.result)}
+                self._into(do, outcome.result)
             return self.follow(do.done)
         if isinstance(outcome, Refused):
             self.values = {**self.values, "refused": {"code": outcome.code, **outcome.details}}
@@ -344,12 +488,23 @@ class _Walker:
             return self.wrong(screen, self.fill(onward.reason))
         return self.follow(onward)
 
+    def _into(self, do: Do, result: Mapping[str, Any]) -> None:
+        """Keeps of a result what screens name; what is shown once lives for this turn."""
+        keep = compiled.kept(dict(result), do.keeps)
+        if do.once:
+            self.codes = {do.into: {name: result[name] for name in do.once if name in result}}
+            keep = {name: value for name, value in keep.items() if name not in do.once}
+        self.values = {**self.values, do.into: keep}
+
     # --- names ----------------------------------------------------------------------------------------------------
 
     def look(self, path: Path) -> Any:
         """The value of a dotted name, or None."""
-        if path[0] == "subscriber":
+        head = path[0]
+        if head == "subscriber":
             return self._subscriber(path[1]) if len(path) == 2 else None
+        if head in self.codes and path[1:2] and path[1] in self.codes[head]:
+            return menu.value_at(self.codes, path)
         return menu.value_at(self.values, path)
 
     def _subscriber(self, name: str) -> str | None:
@@ -374,47 +529,69 @@ class _Walker:
         found = self.look(screen.items)
         return tuple(found[: menu.OPTIONS_MAX]) if isinstance(found, list) else ()
 
-    def fill(self, words: menu.Words) -> str:
+    def _count_items(self, screen: ListScreen) -> int:
+        if screen.items[0] == "lists":
+            return len(self.service.lists[screen.items[1]])
+        found = self.look(screen.items)
+        return len(found) if isinstance(found, list) else 0
+
+    def fill(self, words: Words) -> str:
         return wording.fill(words.by_language[self.language], self.look, self.language, self.terms.time_zone)
 
     # --- screens --------------------------------------------------------------------------------------------------
 
     def show(self, screen: Screen, reason: str = "") -> Step:
-        if isinstance(screen, ListScreen) and screen.empty and not self.items(screen):
-            return self.enter(screen.empty)
+        if isinstance(screen, ListScreen):
+            elsewhere = self._elsewhere(screen)
+            if elsewhere:
+                return self.enter(elsewhere)
         self.parts = []
         page = self._page(screen, reason)
         ends = isinstance(screen, EndScreen)
-        return Show(self.keep(None, page.text, ends), page.text, ends)
+        self.marks.append((ENTERED, screen.id))
+        if page.cut:
+            self.marks.append((CUT, screen.id))
+        again = self._again(screen)
+        return Show(self.keep(None, again or page.text, ends), page.text, ends, again, tuple(self.marks))
+
+    def _again(self, screen: Screen) -> str:
+        """What a repeat of a confidential screen shows, and the session keeps; "" for any other."""
+        if not isinstance(screen, ShowScreen | EndScreen) or screen.again is None:
+            return ""
+        return wording.end_page(self.fill(screen.again), self.terms.limits).text
 
     def _page(self, screen: Screen, reason: str) -> Page:
         """The page of the screen that begins at `first`."""
         limits = self.terms.limits
-        if isinstance(screen, EndScreen):
-            return Page(wording.cut(self.fill(screen.text), limits), None)
-        keys_open = bool(self.history) and not (isinstance(screen, AskScreen) and not screen.back_keys)
-        turns_back = self.first > 0
-        ways = wording.ways(self.language, self.service.keys, keys_open or turns_back, len(self.history) > 1)
         title, lines = self._face(screen)
-        if isinstance(screen, MenuScreen | ListScreen):
-            return wording.option_page(title, lines, self.first, reason, ways, limits)
+        if isinstance(screen, EndScreen):
+            return wording.end_page(title, limits)
+        history = len(self.history)
+        if isinstance(screen, AskScreen):
+            open_here = screen.back_keys and history > 0
+            ways = wording.ways(self.language, self.service.keys, open_here, open_here and history > 1)
+            text = "\n".join(filter(None, (reason, title, f"{ways.back} {ways.home}".strip())))
+            return wording.end_page(text, limits)
+        ways = wording.ways(self.language, self.service.keys, history > 0 or self.first > 0, history > 1)
         if isinstance(screen, ShowScreen):
             return wording.text_page(title, lines, self.first, reason, ways, limits)
-        ways_below = " ".join(filter(None, (ways.back, ways.home))) if keys_open else ""
-        return Page(wording.cut("\n".join(filter(None, (reason, title, ways_below))), limits), None)
+        return wording.option_page(title, lines, self.first, reason, ways, limits)
 
-    def _face(self, screen: Screen) -> menu.Face:
+    def _face(self, screen: Screen) -> tuple[str, tuple[str, ...]]:
         """The title and the option lines of a screen in the session's language."""
-        static = self.service.faces.get((screen.id, self.language))
+        static = self.service.faces[self.language].get(screen.id)
         if static is not None:
-            return static
+            return static.title, static.lines
         assert not isinstance(screen, RouteScreen), "a route is never shown"  # noqa: S101
-        title = self.fill(screen.text)
+        words = screen.text
+        if isinstance(screen, ShowScreen | EndScreen) and screen.again is not None and not self.codes:
+            words = screen.again  # the code is gone
+        title = self.fill(words)
         if isinstance(screen, ListScreen):
             shown = [self._item_text(screen, item) for item in self.items(screen)]
-            return menu.Face(title, tuple(f"{number} {text}" for number, text in enumerate(shown, 1)))
-        options = screen.options if isinstance(screen, MenuScreen | ShowScreen) else ()
-        return menu.Face(title, tuple(f"{option.key} {self.fill(option.text)}" for option in options))
+            return title, tuple(f"{number} {text}" for number, text in enumerate(shown, 1))
+        options = screen.options if isinstance(screen, WITH_OPTIONS) else ()
+        return title, tuple(f"{option.key} {self.fill(option.text)}" for option in options)
 
     def _item_text(self, screen: ListScreen, item: Mapping[str, Any]) -> str:
         if screen.item is None:
@@ -426,6 +603,7 @@ class _Walker:
         """A new session of what the walk has become."""
         return replace(
             self.session,
+            turn=self.turn,
             screen=self.screen,
             first=self.first,
             history=self.history,
@@ -437,21 +615,27 @@ class _Walker:
             pending=pending,
             shown=shown,
             ended=ended,
+            path=self.path,
+            wanted=self.wanted,
+            changed=self.changed,
+            charges=self.charges,
         )
 
 
 class _Choice(NamedTuple):
     """What an input has chosen: where it leads or which call it makes, and what it leaves behind."""
 
+    step: str
     option: str
     lead: Lead | None
     do: Do | None
-    saved: Mapping[str, Any]
-    secrets: Mapping[str, str]
+    guard: Guard | None
+    saved: Mapping[str, Any] = {}
+    secrets: Mapping[str, str] = {}
 
 
 def _do_of(screen: Screen, option: str) -> Do:
-    if isinstance(screen, MenuScreen | ShowScreen):
+    if isinstance(screen, WITH_OPTIONS):
         do = next(each.do for each in screen.options if each.id == option)
     else:
         do = None if isinstance(screen, EndScreen) else screen.do

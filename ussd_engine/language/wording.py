@@ -16,10 +16,8 @@ from typing import Any, NamedTuple
 
 from smpp.text import septets, ucs2_units
 
-from . import msisdn
+from .. import msisdn
 from .menu import Fill, Filter, Keys, Path, Service, Template, value_at
-
-LANGUAGES = ("kk", "ky", "ru", "en")
 
 _LABELS: Mapping[str, Keys] = {
     "kk": Keys("Артқа", "Басы", "Әрі"),
@@ -44,10 +42,14 @@ SMS_LIMITS = Limits(1530, 670)
 
 
 class Page(NamedTuple):
-    """One screen of a longer whole: its text, and where the next page begins (None: this is the last)."""
+    """One screen of a longer whole: its text, and where the next page begins (None: this is the last).
+
+    `cut`: something of it did not fit and was cut by rule, which no menu that has passed the proof of fit meets.
+    """
 
     text: str
     next_first: int | None
+    cut: bool = False
 
 
 class Ways(NamedTuple):
@@ -94,7 +96,7 @@ def fill(template: Template, look: Callable[[Path], Any], language: str, time_zo
     if len(template) == 1 and isinstance(template[0], str):
         return template[0]
     return "".join(
-        part if isinstance(part, str) else _shown(part, look(part.path), language, time_zone) for part in template
+        part if isinstance(part, str) else shown(part, look(part.path), language, time_zone) for part in template
     )
 
 
@@ -104,7 +106,7 @@ def notice_text(service: Service, event: str, arguments: Mapping[str, Any], lang
     return cut(fill(words, lambda path: value_at(arguments, path), language, time_zone), SMS_LIMITS)
 
 
-def _shown(placeholder: Fill, value: Any, language: str, time_zone: tzinfo) -> str:
+def shown(placeholder: Fill, value: Any, language: str, time_zone: tzinfo) -> str:
     for each in placeholder.filters:
         value = FILTERS[each.name](value, each, language, time_zone)
     if value is None:
@@ -166,7 +168,9 @@ def _cut_to(value: Any, each: Filter, _language: str, _zone: tzinfo) -> str:
 
 
 def _upper(value: Any, _filter: Filter, _language: str, _zone: tzinfo) -> str:
-    return "" if value is None else str(value).upper()
+    """Capitals, as many characters as before: what has no capital of its own (ß) stays."""
+    text = "" if value is None else str(value)
+    return "".join(capital if len(capital := sign.upper()) == 1 else sign for sign in text)
 
 
 FILTERS: Mapping[str, Callable[[Any, Filter, str, tzinfo], str]] = {
@@ -262,8 +266,14 @@ def _crowded_page(head: str, lines: tuple[str, ...], first: int, back: str, belo
     for room in range(len(option), 3, -1):
         text = _joined(head, option[:room] + (_CUT_MARK if room < len(option) else ""), keys)
         if fits(text, limits):
-            return Page(text, None if last else first + 1)
-    return Page(cut(_joined(head, option, keys), limits), None if last else first + 1)
+            return Page(text, None if last else first + 1, cut=room < len(option))
+    return Page(cut(_joined(head, option, keys), limits), None if last else first + 1, cut=True)
+
+
+def end_page(text: str, limits: Limits) -> Page:
+    """The one page of a last screen, or of a question."""
+    shown = cut(text, limits)
+    return Page(shown, None, cut=shown is not text)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -279,8 +289,8 @@ def text_page(text: str, lines: tuple[str, ...], first: int, reason: str, open_w
         return Page(whole, None)
     below = " ".join(filter(None, (open_ways.more, back)))
     taken = _longest_fit(rest, lambda piece: fits(_joined(reason, piece.rstrip(), below), limits))
-    page = Page(cut(_joined(reason, rest[:taken].rstrip(), below), limits), first + taken)
-    return page if lines or first + taken < len(text) else page._replace(next_first=None)
+    page = end_page(_joined(reason, rest[:taken].rstrip(), below), limits)
+    return page._replace(next_first=first + taken if lines or first + taken < len(text) else None)
 
 
 def _longest_fit(text: str, suits: Callable[[str], bool]) -> int:

@@ -7,9 +7,9 @@ import pytest
 from billing.calls import Done, NotMade, Refused, Unknown
 from sessions.session import to_octets
 from tests.menus_for_tests import HEAD, TERMS, Dialogue, service
-from ussd_engine import walk
-from ussd_engine.walk import MenuLoop
-from ussd_engine.wording import Limits, fits
+from ussd_engine.language import walk
+from ussd_engine.language.walk import MenuLoop
+from ussd_engine.language.wording import Limits, fits
 
 SORRY = "unknown: sorry, not_made: sorry"
 SIMPLE = service("""
@@ -292,7 +292,8 @@ def test_a_reason_takes_its_room_from_the_page_and_nothing_is_cut() -> None:
 
 def test_a_long_text_is_cut_at_words_over_pages_and_can_be_read_back_whole() -> None:
     text = " ".join(f"слово{n}" for n in range(60))
-    menu = service(f"screens:\n  root: {{show: {{ru: {text}, en: x}}}}\n")
+    bye = "  bye: {end: {ru: Пока, en: Bye}}\n"
+    menu = service(f"screens:\n  root: {{show: {{ru: {text}, en: x}}, tries: {{max: 3, then: bye}}}}\n{bye}")
     talk = Dialogue(menu)
     screen, read = talk.dial(language="ru"), ""
     for _ in range(30):
@@ -306,7 +307,7 @@ def test_a_long_text_is_cut_at_words_over_pages_and_can_be_read_back_whole() -> 
 
 def test_a_service_closed_to_a_network_shows_its_own_screen() -> None:
     head = HEAD + "open_to: {networks: [kcell], else: bye}\n"
-    menu = service("screens:\n  root: {show: {ru: Да, en: Yes}}\n  bye: {end: {ru: Нет, en: No}}\n", head)
+    menu = service("screens:\n  root: {end: {ru: Да, en: Yes}}\n  bye: {end: {ru: Нет, en: No}}\n", head)
     assert Dialogue(menu).dial() == "Yes"
     assert Dialogue(menu).dial(network="o") == "No"
 
@@ -341,11 +342,11 @@ def test_a_code_of_its_own_may_be_a_change() -> None:
 screens:
   change:
     route:
-    do: {call: subscribers.set_language, with: {language: "'ru'"}, done: bye, refused: {"*": bye},
+    do: {call: cabinet.temporary_password, done: bye, refused: {"*": bye},
          unknown: bye, not_made: bye}
   bye: {end: {ru: Пока, en: Bye}}
 """, head)  # fmt: skip
-    talk = Dialogue(menu, {"subscribers.set_language": Done({"language": "ru"})})
+    talk = Dialogue(menu, {"cabinet.temporary_password": Done({"valid_until": "2026-11-22T10:00:00Z"})})
     assert talk.dial() == "Bye"
     assert talk.makes[0].changes
 
@@ -399,11 +400,10 @@ screens:
     options: [{id: go, text: {ru: Дальше, en: On}, set: {agreed: 1}, go: home}]
   change:
     route:
-    do: {call: subscribers.set_language, with: {language: "'ru'"}, done: bye, refused: {"*": bye},
-         unknown: bye, not_made: bye}
+    do: {call: cabinet.temporary_password, done: bye, refused: {"*": bye}, unknown: bye, not_made: bye}
   bye: {end: {ru: Пока, en: Bye}}
 """, HEAD.replace("start: root", "start: start"))  # fmt: skip
-    talk = Dialogue(menu, {"subscribers.set_language": Done({"language": "ru"})})
+    talk = Dialogue(menu, {"cabinet.temporary_password": Done({"valid_until": "2026-11-22T10:00:00Z"})})
     assert talk.dial("1") == "Root\n1 On"
     assert not talk.calls
 

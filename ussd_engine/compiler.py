@@ -1,0 +1,147 @@
+"""Menus checked and compiled in a process of their own: a mistake, a bomb or a slow check costs the engine nothing.
+
+The child is `python -m ussd_engine.compiler`: it reads what to check from its standard input, writes what came out to
+its standard output, and ends. Its memory and its time are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from strict_yaml import Mistake, Place, StrictYamlError
+
+from .config import Settings
+from .language import compiled, talk
+from .language.catalog import Catalog, catalog_of
+from .language.examine import Terms, examine
+from .language.menu import Service
+from .language.wording import Limits
+from .menu_folder import read_folder
+
+_HOME = Path(__file__).resolve().parent.parent
+SECONDS_MAX = 60.0
+MEMORY_OCTETS_MAX = 1024 * 1024 * 1024
+"""Of address space; what is really used is in `Compiled.memory_kib`."""
+MISTAKES_MAX = 1000
+
+
+class CompilerFailed(Exception):
+    """The child did not end as it should: the text says how."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """What is to be checked, and against what."""
+
+    folder: str
+    networks: dict[str, tuple[str, str, str]]
+    """Name → country, currency, time zone."""
+    dialects: dict[str, Limits]
+
+
+class Compiled(msgspec.Struct, frozen=True):
+    """What came out: mistakes, or the compiled services; and what it took."""
+
+    mistakes: list[Mistake]
+    services: dict[str, bytes]
+    """Version → octets; empty when there is a mistake."""
+    counts: dict[str, int]
+    seconds: float
+    memory_kib: int
+
+
+def job_of(settings: Settings) -> Job:
+    """What an engine with these settings has to check."""
+    engine = settings.engine
+    networks: dict[str, tuple[str, str, str]] = {
+        name: (each.country, each.currency, each.time_zone) for name, each in engine.networks.items()
+    }
+    return Job(str(settings.path(engine.menus)), networks, dialects_of(settings))
+
+
+def dialects_of(settings: Settings) -> dict[str, Limits]:
+    """What a screen may hold, by the dialects that links name; a link that sets limits of its own is named itself."""
+    found: dict[str, Limits] = {}
+    for link in settings.links.values():
+        limits = link.dialect.screen
+        known = found.setdefault(link.dialect.dialect, limits)
+        if known != limits:
+            found[f"{link.dialect.dialect} of {link.name}"] = limits
+    return found
+
+
+def terms_of(job: Job) -> Terms:
+    """What the job's menus are checked against."""
+    networks = {name: talk.Place(each[0], each[1], ZoneInfo(each[2])) for name, each in job.networks.items()}
+    return Terms(networks, job.dialects)
+
+
+def compile_here(job: Job) -> Compiled:
+    """Checks and compiles in this process."""
+    began = time.perf_counter()
+    try:
+        verdict = examine(read_folder(Path(job.folder)), terms_of(job))
+        mistakes, catalog, counts = list(verdict.mistakes), verdict.catalog, dict(verdict.counts)
+    except StrictYamlError as error:
+        mistakes, catalog, counts = list(error.mistakes), None, {}
+    services = {each.version: compiled.to_octets(each) for each in catalog.services.values()} if catalog else {}
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return Compiled(mistakes[:MISTAKES_MAX], services, counts, time.perf_counter() - began, memory)
+
+
+async def compile_apart(job: Job) -> Compiled:
+    """Checks and compiles in a child. Raises CompilerFailed."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ussd_engine.compiler",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        cwd=_HOME,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            out, err = await child.communicate(msgspec.msgpack.encode(job))
+    except TimeoutError:
+        raise CompilerFailed(f"the check of the menus took over {SECONDS_MAX:g} s") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode:
+        last = err.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        raise CompilerFailed(f"the check of the menus ended with {child.returncode}: {last[0]}")
+    try:
+        return msgspec.msgpack.decode(out, type=Compiled)
+    except msgspec.MsgspecError as error:
+        raise CompilerFailed(f"the check of the menus gave no result: {error}") from None
+
+
+async def catalog_from(result: Compiled, known: Mapping[str, Service]) -> Catalog:
+    """The catalog in a result; services that are known already are not read again, and turns go on meanwhile."""
+    services = []
+    for version, octets in result.services.items():
+        services.append(known.get(version) or compiled.from_octets(octets))
+        await asyncio.sleep(0)
+    return catalog_of(services)
+
+
+def main() -> None:
+    """The child."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_OCTETS_MAX, MEMORY_OCTETS_MAX))
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
+    try:
+        result = compile_here(job)
+    except (MemoryError, RecursionError) as error:
+        place = Place(job.folder, 1, 1)
+        mistake = Mistake(place, f"the menus are too much for the check: {type(error).__name__}", "Make them smaller.")
+        result = Compiled([mistake], {}, {}, 0.0, 0)
+    sys.stdout.buffer.write(msgspec.msgpack.encode(result))
+
+
+if __name__ == "__main__":
+    main()

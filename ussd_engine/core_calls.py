@@ -1,0 +1,83 @@
+"""The calls of one turn: made within its time, asked about when their outcome is unknown (async over ports only)."""
+
+from __future__ import annotations
+
+from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
+from billing.contract import OPERATIONS
+from sessions.session import Pending, Session
+
+from .language.walk import Make
+from .turn import Ports
+
+REPLY_MARGIN_SECONDS = 0.5
+"""Left of a turn's budget for keeping the session and sending the screen."""
+ASK_AGAIN_SECONDS_MAX = 1.0
+"""How long the outcome of a call is asked for, once it is unknown."""
+
+
+class CoreCalls:
+    """The calls of one turn. `changed`: one that may have changed something has been made."""
+
+    __slots__ = ("_ports", "_until", "changed")
+
+    def __init__(self, ports: Ports, until: float) -> None:
+        """`until`: the turn's deadline on the ports' clock."""
+        self._ports = ports
+        self._until = until
+        self.changed = False
+
+    async def perform(self, make: Make) -> Outcome:
+        """Makes the call. What stays unknown of a change is asked for once."""
+        ports, call = self._ports, make.call
+        began = ports.now()
+        seconds = self._seconds_left(OPERATIONS[call.operation].seconds_max)
+        if seconds <= 0:
+            outcome: Outcome = NotMade("no time left in this turn")
+        else:
+            self.changed = self.changed or make.changes
+            outcome = await ports.billing.perform(call, seconds)
+            if make.changes and isinstance(outcome, Unknown):
+                outcome = await self._status(call) if make.has_secret else await self._repeat(call)
+        self._told(call, outcome, began)
+        if make.changes:
+            ports.greetings.forget(call.msisdn)
+        return outcome
+
+    async def ask_again(self, session: Session, pending: Pending) -> Outcome:
+        """The outcome of the call that a broken-off turn had made, or was about to make."""
+        self.changed = True
+        began = self._ports.now()
+        call = Call(pending.call_id, pending.operation, session.msisdn, session.language, pending.arguments)
+        has_secret = OPERATIONS[pending.operation].takes_secret
+        outcome = await self._status(call) if has_secret else await self._repeat(call)
+        self._told(call, outcome, began)
+        self._ports.greetings.forget(call.msisdn)
+        return outcome
+
+    def _told(self, call: Call, outcome: Outcome, began: float) -> None:
+        self._ports.witness.call_made(call, outcome, self._ports.now() - began)
+
+    async def _repeat(self, call: Call) -> Outcome:
+        """The same call under the same id: the core answers what it answered, or does it now, once."""
+        seconds = self._seconds_left(OPERATIONS[call.operation].seconds_max)
+        outcome = await self._ports.billing.perform(call, seconds) if seconds > 0 else NotMade("")
+        # It had been sent before: that nothing was sent this time says nothing about the first.
+        return Unknown(outcome.why) if isinstance(outcome, NotMade) else outcome
+
+    async def _status(self, call: Call) -> Outcome:
+        """What became of a call that may not be made again."""
+        status = OPERATIONS[call.operation].status
+        seconds = self._seconds_left(ASK_AGAIN_SECONDS_MAX)
+        if status is None or seconds <= 0:
+            return Unknown("no time left to ask")
+        question = Call(self._ports.new_id(), status, call.msisdn, call.language, {"call": call.id})
+        answer = await self._ports.billing.perform(question, seconds)
+        state = answer.result.get("state") if isinstance(answer, Done) else None
+        if state == "done" and not OPERATIONS[call.operation].results:
+            return Done({})
+        if state == "refused" and isinstance(answer, Done):
+            return Refused(str(answer.result.get("code", "")), {})
+        return Unknown("asked by id, and still not known")
+
+    def _seconds_left(self, seconds_max: float) -> float:
+        return min(seconds_max, self._until - self._ports.now() - REPLY_MARGIN_SECONDS)

@@ -1,0 +1,158 @@
+"""Whether the calls of a service keep the billing contract (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from billing import contract
+from strict_yaml import Mistake, did_you_mean
+
+from .check_names import kind_of, secrets_of
+from .leads import calls_of
+from .menu import Again, AskScreen, Do, Operand, Screen, Service
+from .shapes import Digits, Known, Many, Names, NoSuchName, Record, Shape, find
+
+
+def calls(service: Service, names: Names) -> Iterator[Mistake]:
+    """Every call that the contract does not have, or not like this."""
+    secrets = secrets_of(service)
+    for screen in service.screens.values():
+        for do in calls_of(screen):
+            yield from _call(do, screen, names, secrets)
+        if isinstance(screen, AskScreen) and screen.secret and not _is_taken(screen):
+            what = f"nothing takes the secret '{screen.secret}'"
+            yield Mistake(
+                screen.place, what, "Give it to a secret argument of this screen's call, or `save` the answer."
+            )
+
+
+def _is_taken(screen: AskScreen) -> bool:
+    return screen.do is not None and any(operand.path == (screen.secret,) for _, operand in screen.do.arguments)
+
+
+def _call(do: Do, screen: Screen, names: Names, secrets: set[str]) -> Iterator[Mistake]:
+    operation = contract.OPERATIONS.get(do.call)
+    if operation is None:
+        if do.call:
+            what = f"the billing contract has no call '{do.call}'"
+            yield Mistake(do.place, what, did_you_mean(do.call, contract.OPERATIONS))
+        return
+    given = dict(do.arguments)
+    for name, field in operation.arguments.items():
+        if name not in given and not field.optional:
+            what = f"'{do.call}' needs the argument '{name}' ({field.means})"
+            yield Mistake(do.place, what, f"Add `{name}:` to `with`.")
+    own_secret = screen.secret if isinstance(screen, AskScreen) else ""
+    for name, operand in given.items():
+        if name in operation.arguments:
+            yield from _argument(name, operand, operation.arguments[name].type, names, own_secret, secrets)
+        else:
+            what = f"'{do.call}' has no argument '{name}'"
+            yield Mistake(operand.place, what, did_you_mean(name, operation.arguments))
+    for code, outcome in do.refused.items():
+        if code not in operation.refusals and code != "*":
+            what = f"'{do.call}' is never refused with '{code}'"
+            yield Mistake(outcome.place, what, did_you_mean(code, operation.refusals))
+    if do.into and not operation.results:
+        yield Mistake(do.place, f"'{do.call}' gives no result to call '{do.into}'", "Remove `into`.")
+    if do.changes and isinstance(do.unknown, Again):
+        what = f"'{do.call}' may have happened: asked again, it could happen twice"
+        yield Mistake(do.unknown.place, what, "Lead to a screen that says it is being checked.")
+
+
+def _argument(
+    name: str, operand: Operand, wanted: contract.Type, names: Names, own_secret: str, secrets: set[str]
+) -> Iterator[Mistake]:
+    is_secret = bool(own_secret) and operand.path == (own_secret,)
+    if is_secret != isinstance(wanted, contract.Secret):
+        what = "a secret can only go into a secret argument" if is_secret else f"'{name}' takes only a secret"
+        yield Mistake(operand.place, what, "Name an `ask` answer marked `secret:` on this screen, and nothing else.")
+        return
+    if is_secret:
+        return
+    if not operand.path:
+        if wrong := wanted.wrong(operand.constant):
+            yield Mistake(operand.place, f"'{name}' {wrong}", "Write another value.")
+        return
+    try:
+        shapes = find(operand.path, names)
+    except NoSuchName as error:
+        if operand.path[0] in secrets:
+            yield Mistake(operand.place, f"the secret '{operand.path[0]}' is gone here", "Ask for it on this screen.")
+        else:
+            yield Mistake(operand.place, str(error), did_you_mean(operand.path[-1], error.known))
+        return
+    for shape in shapes:
+        if why := misfit(shape, wanted):
+            yield Mistake(operand.place, f"'{name}' is {kind_of(wanted)}, this is {why}", _cure(shape, wanted))
+            return
+
+
+_VISIBLE = (contract.Id, contract.Choice, contract.Msisdn, contract.Inn, contract.Day)
+"""What is always visible ASCII without spaces, and short."""
+
+
+def misfit(shape: Shape, wanted: contract.Type) -> str:
+    """Why what a name holds cannot go into an argument of this type, in words; "" when it can."""
+    if isinstance(shape, Record | Many):
+        return kind_of(shape)
+    match wanted:
+        case contract.Text():
+            return _too_long(shape, wanted.characters_max)
+        case contract.Id():
+            fits = isinstance(shape, contract.Id | contract.Choice | contract.Msisdn | contract.Inn | contract.Day)
+            return (
+                ""
+                if fits or (isinstance(shape, Digits) and shape.most <= contract.ID_CHARACTERS_MAX)
+                else _named(shape)
+            )
+        case contract.Choice():
+            if not isinstance(shape, contract.Choice):
+                return kind_of(shape)
+            others = [word for word in shape.values if word not in wanted.values]
+            return f"'{others[0]}' among others" if others else ""
+        case contract.Count():
+            if not isinstance(shape, contract.Count):
+                return kind_of(shape)
+            return f"up to {shape.most}, and the most is {wanted.most}" if shape.most > wanted.most else ""
+        case (
+            contract.Msisdn()
+            | contract.Inn()
+            | contract.Money()
+            | contract.Day()
+            | contract.Instant()
+            | contract.Flag()
+        ):
+            return "" if type(shape) is type(wanted) else kind_of(shape)
+    return kind_of(shape)
+
+
+def _too_long(shape: Shape, most: int) -> str:
+    match shape:
+        case contract.Text():
+            longest = shape.characters_max
+        case Digits():
+            longest = shape.most
+        case contract.Choice():
+            longest = max(map(len, shape.values), default=0)
+        case Known():
+            longest = max((len(text) for texts in shape.texts.values() for text in texts), default=0)
+        case contract.Id():
+            longest = contract.ID_CHARACTERS_MAX
+        case contract.Msisdn() | contract.Inn() | contract.Day():
+            longest = 15
+        case _:
+            return kind_of(shape)
+    return f"up to {longest} characters, and the most is {most}" if longest > most else ""
+
+
+def _named(shape: Shape) -> str:
+    return f"{kind_of(shape)}, which may hold spaces or be too long"
+
+
+def _cure(shape: Shape, wanted: contract.Type) -> str:
+    if isinstance(wanted, contract.Text) and isinstance(shape, contract.Text | Digits):
+        return f"Add `check: {{text: {{max: {wanted.characters_max}}}}}` where it is typed."
+    if isinstance(wanted, contract.Count) and isinstance(shape, contract.Count):
+        return f"Add `check: {{count: {{max: {wanted.most}}}}}` where it is typed."
+    return f"Give it {kind_of(wanted)}."

@@ -1,0 +1,209 @@
+"""Whether the screens of a service hang together: each is there, is reached, and has a way out (pure)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from billing import contract
+from strict_yaml import Mistake, Place, did_you_mean
+
+from . import menu
+from .leads import calls_of, guards_of, leads_of, needed_by, ways_in
+from .menu import Again, AskScreen, EndScreen, Lead, ListScreen, MenuScreen, RouteScreen, Screen, Service, ShowScreen
+from .shapes import Names, many_at
+
+
+def screens(service: Service, names: Names, broken: frozenset[str], begins: Iterable[str]) -> Iterator[Mistake]:
+    """Every mistake in where screens lead. `begins`: screens that the engine itself shows."""
+    yield from _targets(service, broken)
+    reached = reached_from(service, [lead.go for lead in ways_in(service)] + list(begins))
+    if not broken:  # else a screen that could not be read may have led there
+        for name in service.screens.keys() - reached:
+            if "." not in name or not _is_from_part(service, name):
+                cure = "Lead to it, or remove it."
+                yield Mistake(service.screens[name].place, f"nothing leads to screen '{name}'", cure)
+        yield from _no_way_out(service, reached)
+    for screen in service.screens.values():
+        if screen.id not in broken:
+            yield from _of_one(screen, service, names)
+        yield from _keys(screen, service)
+    yield from _needs(service)
+
+
+def reached_from(service: Service, names: Iterable[str]) -> set[str]:
+    """The screens that can be reached from these."""
+    reached: set[str] = set()
+    ahead = list(names)
+    while ahead:
+        screen = service.screens.get(ahead.pop())
+        if screen is None or screen.id in reached:
+            continue
+        reached.add(screen.id)
+        ahead += [lead.go for lead in _onward(screen, service)]
+    return reached
+
+
+def without_unreached_parts(service: Service) -> Service:
+    """The service without the screens of used files that nothing of it leads to."""
+    reached = reached_from(service, [lead.go for lead in ways_in(service)])
+    screens = {
+        name: screen for name, screen in service.screens.items() if name in reached or not _is_from_part(service, name)
+    }
+    return service if len(screens) == len(service.screens) else menu.changed(service, screens=screens)
+
+
+def _is_from_part(service: Service, name: str) -> bool:
+    return service.screens[name].place.file != service.place.file
+
+
+def _onward(screen: Screen, service: Service) -> list[Lead]:
+    leads = [lead for lead in leads_of(screen) if isinstance(lead, Lead)] + needed_by(screen, service)
+    return [Lead(service.start, lead.place) if lead.go == menu.HOME else lead for lead in leads]
+
+
+def _targets(service: Service, broken: frozenset[str]) -> Iterator[Mistake]:
+    """Every screen that is led to exists. `back`, `home` and `wanted` are ways out of a screen that was come to."""
+    first = {lead.place for lead in ways_in(service)}
+    on_the_way = (menu.BY_NOTICE,) if service.sms else (menu.BACK, menu.HOME, menu.WANTED, menu.BY_NOTICE)
+    told: set[tuple[str, Place]] = set()
+    for lead in [
+        *ways_in(service),
+        *(each for screen in service.screens.values() for each in _all_leads(screen, service)),
+    ]:
+        allowed = () if lead.place in first else on_the_way
+        if lead.go in service.screens or lead.go in broken or lead.go in allowed or (lead.go, lead.place) in told:
+            continue
+        told.add((lead.go, lead.place))
+        if lead.go in menu.RESERVED:
+            yield Mistake(lead.place, f"`{lead.go}` leads nowhere here", "Name a screen.")
+        elif lead.go:
+            yield Mistake(lead.place, f"there is no screen '{lead.go}'", did_you_mean(lead.go, service.screens))
+
+
+def _all_leads(screen: Screen, service: Service) -> list[Lead]:
+    return [lead for lead in leads_of(screen) if isinstance(lead, Lead)] + needed_by(screen, service)
+
+
+def _of_one(screen: Screen, service: Service, names: Names) -> Iterator[Mistake]:
+    if service.sms and not isinstance(screen, menu.UNSEEN_OR_LAST):
+        cure = "An SMS gets one answer: write an `end` or a `route`."
+        yield Mistake(screen.place, f"screen '{screen.id}' waits for an answer", cure)
+    if isinstance(screen, MenuScreen) and not screen.options:
+        yield Mistake(screen.place, f"menu '{screen.id}' has no option", "Add one, or make it an `end`.")
+    if isinstance(screen, ListScreen):
+        yield from _list(screen, service, names)
+    for lead in leads_of(screen):
+        if isinstance(lead, Lead) and lead.go == menu.BY_NOTICE and not service.sms:
+            yield Mistake(lead.place, "a notice can answer an SMS only", "Lead to a screen.")
+        if isinstance(lead, Again) and isinstance(screen, RouteScreen):
+            yield Mistake(lead.place, "a route has no screen to repeat", "Lead to a screen.")
+
+
+def _list(screen: ListScreen, service: Service, names: Names) -> Iterator[Mistake]:
+    for key, target in (("empty", screen.empty), ("narrow", screen.narrow)):
+        if target == screen.id:
+            yield Mistake(screen.place, f"list '{screen.id}' is its own `{key}`", "Lead to another screen.")
+    if screen.items[0] == "lists":
+        if screen.items[1] not in service.lists:
+            what = f"there is no list 'lists.{screen.items[1]}'"
+            yield Mistake(screen.place, what, did_you_mean(screen.items[1], service.lists))
+        return
+    most = max((many.most for many in many_at(screen.items, names)), default=0)
+    if most > menu.OPTIONS_MAX and not screen.narrow:
+        what = f"'{'.'.join(screen.items)}' can have more than {menu.OPTIONS_MAX} items"
+        yield Mistake(screen.place, what, "Add `narrow: screen`, which asks to narrow the search.")
+
+
+def _keys(screen: Screen, service: Service) -> Iterator[Mistake]:
+    """An option under one of the engine's own keys would never be reached."""
+    own = (service.keys.back, service.keys.home, service.keys.more)
+    for option in screen.options if isinstance(screen, MenuScreen | ShowScreen) else ():
+        if option.key in own:
+            yield Mistake(option.place, f"key '{option.key}' is taken by the engine", "Choose another key.")
+
+
+def _needs(service: Service) -> Iterator[Mistake]:
+    used = set()
+    for screen in service.screens.values():
+        for guard in guards_of(screen):
+            used |= set(guard.needs)
+            for name in guard.needs:
+                if name not in service.needs:
+                    what = f"the service has no need '{name}'"
+                    yield Mistake(screen.place, what, did_you_mean(name, service.needs))
+        for lead in leads_of(screen):
+            if isinstance(lead, Lead) and lead.go == menu.WANTED and not service.needs:
+                yield Mistake(lead.place, "`wanted` without `needs`", "Name a screen, or say what is needed.")
+    for name, need in service.needs.items():
+        if name not in used:
+            yield Mistake(need.place, f"nothing needs '{name}'", "Name it under `needs:` of a screen, or remove it.")
+
+
+# --- a way out ------------------------------------------------------------------------------------------------------
+
+
+def _no_way_out(service: Service, reached: set[str]) -> Iterator[Mistake]:
+    """From every screen something can be pressed that leads, sooner or later, to an `end`.
+
+    Back leads to whichever screen was seen before: a route is not seen, so it is the screen before that.
+    """
+    onward = {name: _onward(service.screens[name], service) for name in reached}
+    before: dict[str, set[str]] = {name: set() for name in reached}
+    for name, leads in onward.items():
+        for lead in leads:
+            for target in reached if lead.go in (menu.BACK, menu.WANTED) else {lead.go} & reached:
+                before[target].add(name)
+    backward = {name: set(_seen_before(name, before, service)) for name in reached if _has_back(service.screens[name])}
+    for name, earlier in backward.items():
+        for each in earlier:
+            before[each].add(name)
+    good = {name for name in reached if isinstance(service.screens[name], EndScreen)}
+    good |= {name for name, leads in onward.items() if any(lead.go == menu.BY_NOTICE for lead in leads)}
+    ahead = list(good)
+    while ahead:
+        more = before[ahead.pop()] - good
+        good |= more
+        ahead += more
+    for name in sorted(reached - good):
+        what = f"no way out of screen '{name}': nothing that is pressed leads to an `end`"
+        yield Mistake(service.screens[name].place, what, "Lead to an `end`.")
+
+
+def _seen_before(name: str, before: dict[str, set[str]], service: Service) -> Iterator[str]:
+    """The screens from which a subscriber can have come to this one."""
+    seen, ahead = {name}, list(before[name])
+    while ahead:
+        each = ahead.pop()
+        if each in seen:
+            continue
+        seen.add(each)
+        if isinstance(service.screens[each], RouteScreen):
+            ahead += before[each]
+        else:
+            yield each
+
+
+def _has_back(screen: Screen) -> bool:
+    if isinstance(screen, AskScreen):
+        return screen.back_keys
+    return isinstance(screen, MenuScreen | ListScreen | ShowScreen)
+
+
+# --- what a dialled string can do -----------------------------------------------------------------------------------
+
+
+def dialled_changes(service: Service) -> Iterator[Mistake]:
+    """A code that changes something as soon as it is dialled needs the contract's leave: a link on a page can dial."""
+    if service.sms:
+        return
+    ahead, seen = [lead.go for lead in ways_in(service)], set[str]()
+    while ahead:
+        screen = service.screens.get(ahead.pop())
+        if screen is None or screen.id in seen or not isinstance(screen, RouteScreen):
+            continue
+        seen.add(screen.id)
+        for do in calls_of(screen):
+            if do.changes and not contract.OPERATIONS[do.call].by_dialling:
+                what = f"dialling the code alone makes the call '{do.call}', which changes something"
+                yield Mistake(do.place, what, "Let a screen be answered before it.")
+        ahead += [lead.go for lead in leads_of(screen) if isinstance(lead, Lead)]

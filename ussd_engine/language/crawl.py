@@ -1,0 +1,308 @@
+"""Walking everything: each screen, option, item and outcome, in each language, with data of every kind (pure).
+
+Rules of this file:
+- It is the walk of production that is walked; the core is made up (`sample`), the subscriber presses everything.
+- A state is a screen with what conditions look at; it is pressed on once. Screens are bounded in number, states by
+  `STATES_MAX`: a service that has more is told so, and what was not met is then not called unreached.
+- Found are: screens that do not fit or were cut, turns that never come to a screen, and screens that nothing reaches.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
+from billing.contract import OPERATIONS, STATUSES
+from sessions.session import Session, SessionTooLarge, to_octets
+from strict_yaml import Mistake, Place
+
+from . import leads, menu, sample, walk
+from .leads import calls_of, guards_of
+from .menu import WITH_OPTIONS, AskScreen, Check, Expression, ListScreen, Path, RouteScreen, Service
+from .sample import Profile
+from .talk import Networks
+from .walk import MenuLoop, Show, Step, Terms
+from .wording import SMS_LIMITS, Limits, fits
+
+STATES_MAX = 4000
+"""States of one service, language and profile."""
+_NOW = 1_764_000_000.0
+_MSISDN = "77010000007"
+
+
+class Crawled(NamedTuple):
+    """What was met: screens and options, and what is wrong with them. `whole`: nothing was left out."""
+
+    seen: frozenset[str]
+    mistakes: tuple[Mistake, ...]
+    whole: bool
+    walks: int
+
+
+def crawl(service: Service, networks: Networks, dialects: Mapping[str, Limits]) -> Crawled:
+    """Walks a compiled service, on screens that hold no more than any of the dialects allows."""
+    operations = [OPERATIONS[do.call] for screen in service.screens.values() for do in calls_of(screen)]
+    profiles = sample.profiles_for(operations)
+    limits = SMS_LIMITS if service.sms else _narrowest(dialects)
+    crawler = _Crawler(service, networks, limits)
+    for language in service.languages:
+        for profile in profiles:
+            crawler.walk_all(language, profile)
+    mistakes = list(crawler.found.values())
+    if crawler.whole:
+        for name, screen in service.screens.items():
+            if name not in crawler.seen and not isinstance(screen, RouteScreen):
+                what = f"no walk reaches screen '{name}': the conditions before it never hold"
+                mistakes.append(Mistake(screen.place, what, "Correct the condition, or remove the screen."))
+    return Crawled(frozenset(crawler.seen), tuple(mistakes), crawler.whole, crawler.walks)
+
+
+def _narrowest(dialects: Mapping[str, Limits]) -> Limits:
+    """What every dialect can show."""
+    if not dialects:
+        return Limits()
+    return Limits(min(each.septets for each in dialects.values()), min(each.ucs2_units for each in dialects.values()))
+
+
+class _Crawler:
+    def __init__(self, service: Service, networks: Networks, limits: Limits) -> None:
+        self._service = service
+        self._networks = networks
+        self._limits = limits
+        self._conditions = list(_conditions(service))
+        self._looked_at = _looked_at(service, self._conditions)
+        self._constants = list(dict.fromkeys(each for one in self._conditions for each in one.constants))
+        self._outcomes: dict[tuple[str, str], list[Outcome]] = {}
+        self.seen: set[str] = set()
+        self.found: dict[tuple[Place, str], Mistake] = {}
+        self.whole = True
+        self.walks = 0
+
+    def walk_all(self, language: str, profile: Profile) -> None:
+        """Walks everything in one language with one kind of data."""
+        self._profile = profile
+        known: set[object] = set()
+        ahead: deque[tuple[Session, Terms]] = deque()
+        for step, terms in self._begins(language):
+            for shown in self._shown(step, terms):
+                self._put(shown, terms, known, ahead)
+        while ahead:
+            session, terms = ahead.popleft()
+            for text in self._inputs(session):
+                self.walks += 1
+                for shown in self._shown_safely(session, text, terms):
+                    self._put(shown, terms, known, ahead)
+            if len(known) >= STATES_MAX:
+                self.whole = False
+                return
+
+    def _put(self, shown: Show, terms: Terms, known: set[object], ahead: deque[tuple[Session, Terms]]) -> None:
+        """Looks at a screen, and remembers to press on it if this is the first time that it is met like this."""
+        session = shown.session
+        self._look(shown)
+        if shown.ends:
+            return
+        state = (
+            session.screen,
+            session.first,
+            min(len(session.history), 2),
+            session.wanted,
+            terms,
+            self._held(session),
+        )
+        if state not in known:
+            known.add(state)
+            ahead.append((session, terms))
+
+    def _held(self, session: Session) -> tuple[str, ...]:
+        """What the session holds of what conditions look at."""
+        return tuple(repr(menu.value_at(session.values, path)) for path in self._looked_at)
+
+    # --- how it begins --------------------------------------------------------------------------------------------
+
+    def _begins(self, language: str) -> Iterator[tuple[Step, Terms]]:
+        """Every way into the service: by each code, of each kind of subscriber, with each thing switched off."""
+        service = self._service
+        for network, status, terms in self._circumstances():
+            for brand in ("Kcell", *(each for each in self._constants if isinstance(each, str))):
+                if brand != "Kcell" and not self._looks_at("brand"):
+                    break
+                session = Session(
+                    id="00000000-0000-4000-8000-000000000000", msisdn=_MSISDN, link="crawl", reference="",
+                    network=network, brand=brand, status=status, language=language, service=service.id,
+                    menu=service.version, started_at=_NOW, at=_NOW,
+                )  # fmt: skip
+                yield from self._first_steps(session, terms)
+
+    def _first_steps(self, session: Session, terms: Terms) -> Iterator[tuple[Step, Terms]]:
+        service = self._service
+        try:
+            if service.sms:
+                texts = ["?", *(word for pattern in service.sms.patterns for word in _texts_of(pattern))]
+                yield from ((walk.take_sms(service, session, text, terms), terms) for text in texts)
+                return
+            begins = dict.fromkeys(code.go for code in service.dial if not code.is_promise) or {"": None}
+            for go in begins if service.start else ():
+                yield walk.begin(service, session, (), terms, go), terms
+        except MenuLoop as error:
+            self._tell(service.place, str(error), "Let something on the way be a screen.")
+
+    def _circumstances(self) -> Iterator[tuple[str, str, Terms]]:
+        service = self._service
+        networks = [name for name in self._networks if menu.serves(service, name)]
+        others = [name for name in self._networks if not menu.serves(service, name)]
+        first = networks[0] if networks else next(iter(self._networks))
+        plain = Terms(self._limits, *self._networks[first])
+        yield first, "active", plain
+        yield from (
+            (name, "active", Terms(self._limits, *self._networks[name]))
+            for name in networks[1:]
+            if self._looks_at("network")
+        )
+        if service.open_to.otherwise and others:
+            yield others[0], "active", Terms(self._limits, *self._networks[others[0]])
+        guards = [guard for screen in service.screens.values() for guard in guards_of(screen)]
+        guards += [service.guard] if service.guard else []
+        if self._looks_at("status") or any(guard.requires and guard.requires.statuses for guard in guards):
+            yield from ((first, status, plain) for status in STATUSES if status != "active")
+        if any(guard.requires and guard.requires.trust for guard in guards):
+            yield first, "active", plain._replace(trust="none")
+        yield from ((first, "active", plain._replace(off=frozenset([name]))) for name in leads.switches(service))
+
+    def _looks_at(self, name: str) -> bool:
+        return any(path == ("subscriber", name) for one in self._conditions for path in one.names)
+
+    # --- pressing -------------------------------------------------------------------------------------------------
+
+    def _shown_safely(self, session: Session, text: str, terms: Terms) -> Iterator[Show]:
+        try:
+            yield from self._shown(walk.answer(self._service, session, text, terms), terms)
+        except MenuLoop as error:
+            screen = self._service.screens[session.screen]
+            self._tell(
+                screen.place, f"{error}, after '{text}' on '{screen.id}'", "Let something on the way be a screen."
+            )
+        except SessionTooLarge as error:
+            screen = self._service.screens[session.screen]
+            self._tell(
+                screen.place,
+                f"after '{text}' on '{screen.id}', {error}",
+                "Let the call return less, or name less of it.",
+            )
+
+    def _shown(self, step: Step, terms: Terms) -> Iterator[Show]:
+        """The screens that a step leads to, by every outcome of every call on its way."""
+        ahead = [(step, 0)]
+        while ahead:
+            each, calls = ahead.pop()
+            if isinstance(each, Show):
+                to_octets(each.session)
+                yield each
+                continue
+            self._note(each)
+            if calls >= menu.CALLS_MAX:
+                raise MenuLoop(f"service {self._service.id}: over {menu.CALLS_MAX} calls in one turn")
+            for outcome in self._outcomes_of(each.call):
+                following = walk.resume(self._service, each.session, outcome, terms)
+                ahead.append((following, calls + 1))
+
+    def _outcomes_of(self, call: Call) -> list[Outcome]:
+        key = (call.operation, self._profile.name)
+        if key not in self._outcomes:
+            operation = OPERATIONS[call.operation]
+            results = sample.variants(operation.results, self._profile, self._constants)
+            found: list[Outcome] = [Done(each) for each in results]
+            for code in operation.refusals:
+                details = sample.variants(operation.details, self._profile, self._constants)
+                found += [Refused(code, each) for each in details]
+            self._outcomes[key] = [*found, Unknown("crawl"), NotMade("crawl")]
+        return self._outcomes[key]
+
+    def _inputs(self, session: Session) -> Iterator[str]:
+        """Everything worth pressing on the screen that the session stands on."""
+        screen = self._service.screens[session.screen]
+        keys = self._service.keys
+        yield keys.more
+        yield keys.back
+        yield keys.home
+        yield "?"
+        if isinstance(screen, WITH_OPTIONS):
+            yield from (option.key for option in screen.options)
+        elif isinstance(screen, ListScreen):
+            yield from ("1", "2", "97", "98")
+        elif isinstance(screen, AskScreen):
+            yield from self._answers(screen)
+
+    def _answers(self, screen: AskScreen) -> Iterator[str]:
+        yield ""
+        yield from _typed(screen.checks)
+        yield from (str(each) for each in self._constants)
+        if screen.tries:
+            yield "?"
+
+    # --- looking --------------------------------------------------------------------------------------------------
+
+    def _look(self, shown: Show) -> None:
+        self._note(shown)
+        screen = self._service.screens.get(shown.session.screen)
+        cut = any(kind == walk.CUT for kind, _ in shown.marks)
+        if screen is not None and (cut or not fits(shown.text, self._limits)):
+            kind = f"with data of kind '{self._profile.name}'"
+            what = f"screen '{screen.id}' does not fit in '{shown.session.language}' {kind}"
+            self._tell(screen.place, what, "Shorten its texts, or cut its values.")
+
+    def _note(self, step: Step) -> None:
+        self.seen.update(name for kind, name in step.marks if kind in (walk.ENTERED, walk.ANSWERED))
+
+    def _tell(self, place: Place, what: str, cure: str) -> None:
+        self.found.setdefault((place, what), Mistake(place, what, cure))
+
+
+# --- what a service decides by --------------------------------------------------------------------------------------
+
+
+def _conditions(service: Service) -> Iterator[Expression]:
+    yield from (need.when for need in service.needs.values())
+    for screen in service.screens.values():
+        if isinstance(screen, RouteScreen):
+            yield from (case.when for case in screen.cases if case.when)
+
+
+def _looked_at(service: Service, conditions: list[Expression]) -> tuple[Path, ...]:
+    """The names by which something is decided: in conditions, and as bounds of answers."""
+    found = {path: None for one in conditions for path in one.names if path[0] != "subscriber"}
+    return tuple(found)
+
+
+def _texts_of(pattern: menu.Pattern) -> list[str]:
+    word = pattern.words[0] if pattern.words else "?"
+    if not pattern.save:
+        return [word]
+    return [f"{word} {second}" for second in pattern.choices or ("7", "text")]
+
+
+def _typed(checks: tuple[Check, ...]) -> Iterator[str]:
+    """Answers that pass, and some that do not, for each kind."""
+    examples: Mapping[str, tuple[str, ...]] = {
+        "text": ("W", "Ж" * 20, "W" * 160),
+        "digits": tuple("7" * length for length in (1, 2, 4, 7, 8, 10, 14, 20)),
+        "count": ("0", "1", "5", "100", "5000"),
+        "money": ("1", "500", "100000"),
+        "msisdn": ("7010000008", "555123456"),
+        "day": ("28.12.1990",),
+        "inn": ("22812199000123", "01234567890123"),
+        "choice": (),
+    }
+    if not checks:
+        yield from ("W", "Ж" * 60)
+    for check in checks:
+        yield from check.words if check.kind == "choice" else examples[check.kind]
+        for bound in (check.least, check.most):
+            if bound is not None and not bound.path and isinstance(bound.constant, int):
+                yield _at_bound(check.kind, bound.constant)
+
+
+def _at_bound(kind: str, bound: int) -> str:
+    return {"text": "W", "digits": "7"}[kind] * bound if kind in ("text", "digits") else str(bound)

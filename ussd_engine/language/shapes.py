@@ -1,0 +1,232 @@
+"""What the names of a service hold: which types, how long they can get (pure).
+
+Types are followed by name, not by path through the menu: a name holds whatever anything in the file sets it to, so it
+has a tuple of shapes. What is shown is measured by the longest of them, what goes into a call has to fit with all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeAlias
+
+from billing import contract
+from billing.notices import EVENTS
+
+from .leads import calls_of, leads_of, ways_in
+from .menu import AskScreen, Check, Do, Lead, ListScreen, Operand, Path, Screen, Service, Template
+
+ANSWER_CHARACTERS_MAX = 160
+"""What can be typed on one screen."""
+COUNT_MOST = 10**12 - 1
+_PASSES_MAX = 8
+
+
+class Digits(NamedTuple):
+    """Digits that were typed, at most so many."""
+
+    most: int
+
+
+class Known(NamedTuple):
+    """One of the texts that stand in the file: language → texts."""
+
+    texts: Mapping[str, tuple[str, ...]]
+
+
+class Record(NamedTuple):
+    """A value with named fields."""
+
+    fields: Mapping[str, Shapes]
+
+
+class Many(NamedTuple):
+    """A list of records, at most so many."""
+
+    fields: Mapping[str, Shapes]
+    most: int
+
+
+Shape: TypeAlias = "contract.Type | Digits | Known | Record | Many"
+Shapes: TypeAlias = "tuple[Shape, ...]"
+"""What a name can hold; () when nothing is known of it."""
+Names: TypeAlias = Mapping[str, Shapes]
+
+_SUBSCRIBER = Record(
+    {
+        "msisdn": (contract.Msisdn(),),
+        "network": (contract.Choice(contract.NETWORKS),),
+        "brand": (contract.Text(20),),
+        "status": (contract.Choice(contract.STATUSES),),
+        "language": (contract.Choice(contract.LANGUAGES),),
+    }
+)
+
+
+class NoSuchName(Exception):
+    """A dotted name that nothing has; the text says what is missing. `known`: what could be meant."""
+
+    def __init__(self, what: str, known: tuple[str, ...] = ()) -> None:
+        self.known = known
+        super().__init__(what)
+
+
+def names_of(service: Service) -> Names:
+    """Every name of the service's dialogues and what it can hold."""
+    names: dict[str, Shapes] = {"subscriber": (_SUBSCRIBER,)}
+    for pattern in service.sms.patterns if service.sms else ():
+        if pattern.save:
+            choices = tuple(dict.fromkeys(pattern.choices.values()))
+            _add(names, pattern.save, contract.Choice(choices) if choices else contract.Text(ANSWER_CHARACTERS_MAX))
+    for screen in service.screens.values():
+        for do in calls_of(screen):
+            _results(names, do)
+        if isinstance(screen, AskScreen) and screen.save:
+            _add(names, screen.save, _typed(screen.checks))
+    for _ in range(_PASSES_MAX):  # what is set from a name that is set later needs another look
+        before = dict(names)
+        for screen in service.screens.values():
+            _saved_items(names, screen, service)
+            for lead in leads_of(screen):
+                if isinstance(lead, Lead):
+                    _settings(names, lead)
+        for lead in ways_in(service):
+            _settings(names, lead)
+        if names == before:
+            break
+    return names
+
+
+def notice_names(event: str) -> Names:
+    """What the arguments of an event hold."""
+    return {name: (_shape(field),) for name, field in EVENTS[event].arguments.items()}
+
+
+def item_names(screen: ListScreen, names: Names, service: Service) -> Names:
+    """The names on a list's lines: those of the service, and `item`."""
+    return {**names, "item": _items(screen, names, service)}
+
+
+def find(path: Path, names: Names) -> Shapes:
+    """What a dotted name holds. Raises NoSuchName."""
+    if path[0] not in names:
+        raise NoSuchName(f"nothing sets '{path[0]}'", tuple(names))
+    shapes = names[path[0]]
+    for at, name in enumerate(path[1:], 1):
+        if not shapes:
+            return ()
+        shapes = _field(shapes, name, ".".join(path[:at]))
+    return shapes
+
+
+def _field(shapes: Shapes, name: str, of: str) -> Shapes:
+    found: list[Shape] = []
+    known: set[str] = set()
+    has = False
+    for shape in shapes:
+        if isinstance(shape, Many):
+            raise NoSuchName(f"'{of}' is a list")
+        if isinstance(shape, Record):
+            known |= shape.fields.keys()
+            has = has or name in shape.fields
+            found += shape.fields.get(name, ())
+        elif isinstance(shape, contract.Money) and name in ("minor", "currency"):
+            has = True
+            found.append(contract.Count(COUNT_MOST) if name == "minor" else contract.Choice(contract.CURRENCIES))
+    if not has:
+        listed = f" (it has {', '.join(sorted(known))})" if known else ""
+        raise NoSuchName(f"'{of}' has no '{name}'{listed}", tuple(known))
+    return tuple(shape for at, shape in enumerate(found) if shape not in found[:at])
+
+
+def _add(names: dict[str, Shapes], name: str, *shapes: Shape) -> None:
+    held = list(names.get(name, ()))
+    held += [shape for shape in shapes if shape not in held]
+    names[name] = tuple(held)
+
+
+def _results(names: dict[str, Shapes], do: Do) -> None:
+    operation = contract.OPERATIONS.get(do.call)
+    if operation is None:
+        return
+    if do.into:
+        _add(names, do.into, Record({name: (_shape(field),) for name, field in operation.results.items()}))
+    details = {name: (_shape(field),) for name, field in operation.details.items()}
+    _add(names, "refused", Record({"code": (contract.Choice(tuple(operation.refusals)),), **details}))
+
+
+def _shape(field: contract.Field) -> Shape:
+    if isinstance(field.type, contract.ListOf):
+        return Many({name: (_shape(each),) for name, each in field.type.fields.items()}, field.type.items_max)
+    return field.type
+
+
+def _typed(checks: tuple[Check, ...]) -> Shape:
+    """What an answer is that has passed these checks: the last one says its kind, and how long it can be."""
+    if not checks:
+        return contract.Text(ANSWER_CHARACTERS_MAX)
+    check = checks[-1]
+    most = check.most.constant if check.most and not check.most.path and isinstance(check.most.constant, int) else None
+    match check.kind:
+        case "digits":
+            return Digits(min(most or ANSWER_CHARACTERS_MAX, ANSWER_CHARACTERS_MAX))
+        case "count":
+            return contract.Count(COUNT_MOST if most is None else most)
+        case "money":
+            return contract.Money()
+        case "msisdn":
+            return contract.Msisdn()
+        case "day":
+            return contract.Day()
+        case "inn":
+            return contract.Inn()
+        case "choice":
+            return contract.Choice(check.words)
+    return contract.Text(min(most or ANSWER_CHARACTERS_MAX, ANSWER_CHARACTERS_MAX))
+
+
+def _saved_items(names: dict[str, Shapes], screen: Screen, service: Service) -> None:
+    if isinstance(screen, ListScreen) and screen.save:
+        _add(names, screen.save, *_items(screen, names, service))
+
+
+def _items(screen: ListScreen, names: Names, service: Service) -> Shapes:
+    """What one item of the list holds."""
+    if screen.items[0] == "lists":
+        items = service.lists.get(screen.items[1], ())
+        texts = {each: tuple(_plain(item.text.by_language[each]) for item in items) for each in service.languages}
+        return (Record({"id": (contract.Choice(tuple(item.id for item in items)),), "text": (Known(texts),)}),)
+    try:
+        shapes = find(screen.items, names)
+    except NoSuchName:
+        return ()
+    return tuple(Record(shape.fields) for shape in shapes if isinstance(shape, Many))
+
+
+def _plain(template: Template) -> str:
+    return "".join(part for part in template if isinstance(part, str))
+
+
+def _settings(names: dict[str, Shapes], lead: Lead) -> None:
+    for name, operand in lead.settings:
+        _add(names, name, *_operand(operand, names))
+
+
+def _operand(operand: Operand, names: Names) -> Shapes:
+    if operand.path:
+        try:
+            return find(operand.path, names)
+        except NoSuchName:
+            return ()
+    if isinstance(operand.constant, bool):
+        return (contract.Flag(),)
+    if isinstance(operand.constant, int):
+        return (contract.Count(abs(operand.constant)),)
+    return (contract.Choice((operand.constant,)),) if isinstance(operand.constant, str) else ()
+
+
+def many_at(path: Path, names: Names) -> Iterator[Many]:
+    """The lists that a dotted name holds."""
+    try:
+        yield from (shape for shape in find(path, names) if isinstance(shape, Many))
+    except NoSuchName:
+        return

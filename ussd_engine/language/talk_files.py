@@ -1,0 +1,84 @@
+"""Files of talks, and expectations rewritten where a screen is another now (pure: octets in, octets out).
+
+A file of talks is `talks/NAME.yaml` beside the menus: `{talks: 1, service: …, tests: […]}`. Only the scalars that say
+what a screen is are rewritten; comments and everything else stay.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from strict_yaml import Mistake, Node, did_you_mean, read_tree
+
+from .catalog import Files
+from .menu import Service
+from .talk import Difference, Talk, talks_in
+
+VERSION = 1
+_KEYS = ("talks", "service", "tests")
+_LINE_CHARACTERS = 120
+
+
+def read_talks(files: Files, folder: str, services: Mapping[str, Service]) -> tuple[list[Talk], list[Mistake]]:
+    """The talks of these files, and what is wrong with the files."""
+    talks: list[Talk] = []
+    mistakes: list[Mistake] = []
+    for name, octets in files.items():
+        node = read_tree(octets, f"{folder}/{name}", mistakes)
+        if node is not None:
+            found = _talks(node, services, mistakes)
+            talks += found
+    return talks, mistakes
+
+
+def _talks(node: Node, services: Mapping[str, Service], mistakes: list[Mistake]) -> list[Talk]:
+    for key in node.items:
+        if key not in _KEYS:
+            mistakes.append(Mistake(node.key_places[key], f"unknown key '{key}'", did_you_mean(key, _KEYS)))
+    missing = [key for key in _KEYS if key not in node.items]
+    mistakes += [Mistake(node.place, f"'{key}' is missing", f"Add `{key}:` here.") for key in missing]
+    if missing:
+        return []
+    service = node.items["service"]
+    if service.value not in services:
+        what = f"there is no service '{service.value}'"
+        mistakes.append(Mistake(service.place, what, did_you_mean(str(service.value), services)))
+        return []
+    return talks_in(node, str(service.value))
+
+
+def written(service: str, tests: list[dict[str, Any]]) -> str:
+    """A file of talks that holds these tests."""
+    head = f"talks: {VERSION}\nservice: {service}\ntests:\n"
+    return head + "".join(_item(test) for test in tests)
+
+
+def _item(test: Mapping[str, Any]) -> str:
+    lines = yaml.safe_dump(
+        dict(test), allow_unicode=True, sort_keys=False, width=_LINE_CHARACTERS, default_style=None
+    ).splitlines()
+    return "".join(f"  {'- ' if at == 0 else '  '}{line}\n" for at, line in enumerate(lines))
+
+
+def updated(octets: bytes, differences: Iterable[Difference]) -> bytes:
+    """The file with each expectation that differs put right; `differences` are of this file."""
+    rows = octets.decode().split("\n")
+    for difference in sorted(differences, key=lambda each: each.node.place, reverse=True):
+        place, (end_row, end_column) = difference.node.place, difference.node.end
+        before, after = rows[place.line - 1][: place.column - 1], rows[end_row - 1][end_column - 1 :]
+        text = json.dumps(difference.shown, ensure_ascii=False)
+        rows[place.line - 1 : end_row] = [before + text + after]
+    return "\n".join(rows).encode()
+
+
+def difference(before: bytes, after: bytes, name: str) -> str:
+    """What was rewritten, as a unified diff."""
+    lines = difflib.unified_diff(
+        before.decode().splitlines(keepends=True), after.decode().splitlines(keepends=True), name, name
+    )
+    return "".join(lines)

@@ -1,0 +1,82 @@
+"""A folder of menus as it lies on the disk, or in a revision of git: its files, and whether they have changed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TypeAlias
+
+from strict_yaml import Mistake, Place, StrictYamlError
+
+from .language.examine import MenuFolder
+
+TALKS = "talks"
+GIT_SECONDS_MAX = 20.0
+
+Fingerprint: TypeAlias = tuple[tuple[str, int, int, int], ...]
+"""Of each file its name, inode, size and time of change: another one means that the folder has to be read again."""
+
+
+def read_folder(folder: Path) -> MenuFolder:
+    """The files of a folder of menus. Raises StrictYamlError when there is no such folder."""
+    if not folder.is_dir():
+        what, cure = "there is no such folder", "Name the folder of the menus."
+        raise StrictYamlError([Mistake(Place(str(folder), 1, 1), what, cure)])
+    return MenuFolder(str(folder), _files(folder), _files(folder / TALKS))
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.yaml"))}
+
+
+def fingerprint(folder: Path) -> Fingerprint:
+    """What tells whether anything in the folder has changed. A folder that is gone has none."""
+    found: list[tuple[str, int, int, int]] = []
+    for place in (folder, folder / TALKS):
+        try:
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".yaml"):
+                        state = entry.stat()
+                        name = f"{place.name}/{entry.name}"
+                        found.append((name, state.st_ino, state.st_size, state.st_mtime_ns))
+        except OSError:
+            continue  # there are no talks, or an editor is just replacing a file: the next look will tell
+    return tuple(sorted(found))
+
+
+class NoSuchRevision(Exception):
+    """A name that is neither a folder nor a revision of git; the text says what git said."""
+
+
+def read_anywhere(name: str, menus: Path) -> MenuFolder:
+    """The menus in a folder, or those of the folder `menus` in a revision of git.
+
+    Raises NoSuchRevision, StrictYamlError.
+    """
+    if Path(name).is_dir():
+        return read_folder(Path(name))
+    relative = Path(os.path.relpath(menus))
+    return MenuFolder(f"{name}:{relative}", _at(name, relative), _at(name, relative / TALKS))
+
+
+def _at(revision: str, folder: Path) -> dict[str, bytes]:
+    listed = _git("ls-tree", "--name-only", "-z", revision, f"{folder}/").decode()
+    names = [name for name in listed.split("\0") if name.endswith(".yaml")]
+    return {Path(name).name: _git("show", f"{revision}:./{name}") for name in names}
+
+
+def _git(*arguments: str) -> bytes:
+    try:
+        done = subprocess.run(  # noqa: S603 - the program is named here, a revision that looks like an option is refused
+            ["git", *arguments],  # noqa: S607
+            capture_output=True,
+            check=False,
+            timeout=GIT_SECONDS_MAX,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NoSuchRevision(f"git: {error}") from None
+    if done.returncode:
+        raise NoSuchRevision(done.stderr.decode(errors="replace").strip().splitlines()[0])
+    return done.stdout
