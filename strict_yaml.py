@@ -33,6 +33,8 @@ _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?\Z")
 _ZERO_LED = re.compile(r"-?0[0-9]+\Z")
 _SURPRISES = re.compile(r"(0x[0-9a-fA-F]+|0o[0-7]+|[0-9]+(:[0-5]?[0-9])+|-?[0-9.]+[eE][-+]?[0-9]+)\Z")
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
 Scalar: TypeAlias = "str | int | Decimal | bool | None"
 T = TypeVar("T")
 
@@ -146,6 +148,11 @@ def read_tree(octets: bytes, file: str, mistakes: list[Mistake]) -> Node | None:
         line = octets.count(b"\n", 0, error.start) + 1
         mistakes.append(Mistake(Place(file, line, 1), "an octet that is not UTF-8", "Save the file as UTF-8."))
         return None
+    if control := _CONTROL.search(text):
+        line = text.count("\n", 0, control.start()) + 1
+        place = Place(file, line, control.start() - text.rfind("\n", 0, control.start()))
+        mistakes.append(Mistake(place, f"a control character (U+{ord(control[0]):04X})", "Remove it."))
+        return None
     try:
         return _Reader(text, file, mistakes).document()
     except StrictYamlError as error:
@@ -153,6 +160,9 @@ def read_tree(octets: bytes, file: str, mistakes: list[Mistake]) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = Place(file, mark.line + 1, mark.column + 1) if mark else start
+        if mark and any(line.startswith("\t") for line in text.split("\n")[mark.line : mark.line + 1]):
+            mistakes.append(Mistake(place, "a tab at the beginning of a line", "Write spaces."))
+            return None
         mistakes.append(Mistake(place, f"not YAML: {error.problem or error.context}", "Check indentation and quotes."))
     except yaml.YAMLError as error:
         what = str(error).splitlines()[0]

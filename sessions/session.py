@@ -4,17 +4,25 @@ Rules of this file (pure):
 - A session names screens and options by id, never by position, so that menus can be edited under it.
 - Its octets are a header line `format id version mark` and a body; the header alone is enough for compare-and-set.
 - A field that is added stands at the end and has a default: engines of two versions can take turns in one dialogue.
-- At most 8 KiB; never a secret: what the menu calls secret lives for one turn in the walk and is not a field here.
+- At most 8 KiB, a large one compressed: a list of 97 items has every field's name 97 times.
+- Never a secret: what the menu calls secret lives for one turn in the walk, and is not a field here.
 """
 
 from __future__ import annotations
 
+import zlib
 from typing import Any, NamedTuple
 
 import msgspec
 
 FORMAT = 1
 OCTETS_MAX = 8 * 1024
+COMPRESSED_FROM_OCTETS = 2048
+"""A smaller body costs less to carry than to compress."""
+PLAIN_OCTETS_MAX = 128 * 1024
+"""What a compressed body may hold."""
+_ZLIB = 0x78
+"""The first octet of a zlib stream (RFC 1950); msgpack's of an array is another."""
 
 
 class Pending(msgspec.Struct, frozen=True, array_like=True):
@@ -116,8 +124,10 @@ def stamp_of(session: Session) -> Stamp:
 
 def to_octets(session: Session) -> bytes:
     """The session's octets. Raises SessionTooLarge over 8 KiB."""
-    header = b"%s%s\n" % (stamp_of(session).prefix(), session.input_mark.encode())
-    octets = header + _body.encode(session)
+    body = _body.encode(session)
+    if len(body) > COMPRESSED_FROM_OCTETS:
+        body = zlib.compress(body, 1)
+    octets = b"%s%s\n%s" % (stamp_of(session).prefix(), session.input_mark.encode(), body)
     if len(octets) > OCTETS_MAX:
         raise SessionTooLarge(f"the session of service {session.service} has {len(octets)} octets of {OCTETS_MAX}")
     return octets
@@ -129,6 +139,8 @@ def from_octets(octets: bytes) -> Session:
     if not header.startswith(b"%d " % FORMAT):
         raise UnreadableSession(f"format {header[:16]!r}, this engine reads {FORMAT}")
     try:
+        if body and body[0] == _ZLIB:
+            body = zlib.decompressobj().decompress(body, PLAIN_OCTETS_MAX)
         return _read.decode(body)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, zlib.error) as error:
         raise UnreadableSession(str(error)) from error

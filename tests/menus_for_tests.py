@@ -29,7 +29,7 @@ HEAD = 'menu: 1\nservice: test\nlanguages: {ru: Русский, en: English}\ndi
 def service(screens: str, head: str = HEAD, **parts: str) -> Service:
     """The compiled service of a menu's text. Raises StrictYamlError as the catalog would; `parts`: files it uses."""
     files = {f"{name}.yaml": text.encode() for name, text in parts.items()}
-    reading = read_service((head + screens).encode(), "test.yaml", files.get)
+    reading = read_service((head + screens).encode(), "test.yaml", files)
     mistakes = list(reading.mistakes)
     if reading.service is not None:
         mistakes += check.check(reading.service, reading.broken)
@@ -66,9 +66,9 @@ class Dialogue:
         return self._to_screen(walk.take_sms(self.menu, self._session(fields), text, self.terms))
 
     def _session(self, fields: dict[str, Any]) -> Session:
-        fields = {"language": "en", "network": "kcell", **fields}
+        fields = {"language": "en", "network": "kcell", "status": "active", **fields}
         return Session(
-            id="s1", msisdn="77010000007", link="l", reference="", brand="Kcell", status="active",
+            id="s1", msisdn="77010000007", link="l", reference="", brand="Kcell",
             service=self.menu.id, menu=self.menu.version, started_at=0.0, **fields,
         )  # fmt: skip
 

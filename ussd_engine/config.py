@@ -291,7 +291,9 @@ def _consistent(config: Config, node: Node) -> list[Mistake]:
     if not _ENGINE_NAME.match(config.engine.name):
         mistakes.append(
             Mistake(
-                node.items["name"].place, f"'{config.engine.name}' is no name", "Write up to 32 letters, digits, - and _."
+                node.items["name"].place,
+                f"'{config.engine.name}' is no name",
+                "Write up to 32 letters, digits, - and _.",
             )
         )
     for client in config.engine.clients.keys() & config.engine.operators.keys():

@@ -259,7 +259,7 @@ def _calls(made: list[dict[str, Any]], catalog: Catalog) -> tuple[dict[str, Any]
             for field, value in outcome["done"].items():
                 if (each["call"], field) in once:
                     kind = OPERATIONS[each["call"]].results[field].type
-                    made_up[str(value)] = str(sample.value(kind, sample.PROFILES[1]))[:1] * len(str(value))
+                    made_up[str(value)] = str(sample.Sample(sample.PROFILES[1]).value(kind))[:1] * len(str(value))
                     outcome["done"][field] = made_up[str(value)]
         answers.setdefault(each["call"], []).append(outcome)
     return {call: each[0] if len(each) == 1 else each for call, each in answers.items()}, made_up

@@ -11,10 +11,8 @@ from strict_yaml import Mistake, Node, Place
 
 from . import check, check_codes, compiled, fit, menu_file
 from .menu import Path, Service, serves
+from .menu_file import Files
 from .wording import Limits
-
-Files = Mapping[str, bytes]
-"""The menu files of a folder: name → octets."""
 
 
 class Found(NamedTuple):
@@ -97,7 +95,7 @@ class Checked(NamedTuple):
 
 def check_files(files: Files, folder: str, networks: Iterable[str], dialects: Mapping[str, Limits]) -> Checked:
     """Reads and checks all files together. `folder` is shown before their names; `dialects`: what a screen may hold."""
-    readings = {name: menu_file.read_service(files[name], f"{folder}/{name}", files.get) for name in files}
+    readings = {name: menu_file.read_service(files[name], f"{folder}/{name}", files) for name in files}
     used = {use for reading in readings.values() for use in reading.uses}
     mistakes: list[Mistake] = []
     services: dict[str, Service] = {}

@@ -47,9 +47,11 @@ def check(service: Service, broken: frozenset[str] = frozenset()) -> list[Mistak
 def notes(service: Service) -> Iterator[Note]:
     """What the engine does with the service that its author may not expect."""
     for screen in service.screens.values():
-        if isinstance(screen, AskScreen) and not screen.back_keys:
-            keys = f"'{service.keys.back}' and '{service.keys.home}'"
-            yield Note(screen.place, f"an answer to '{screen.id}' could be {keys}: back and home are off there")
+        if isinstance(screen, AskScreen):
+            off = [key for key in (service.keys.back, service.keys.home) if key not in screen.open_keys]
+            if off:
+                keys = " and ".join(f"'{key}'" for key in off)
+                yield Note(screen.place, f"an answer to '{screen.id}' could be {keys}: off as a key there")
 
 
 def check_engine(service: Service) -> Iterable[Mistake]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from billing import contract
 from strict_yaml import Mistake, did_you_mean
 
-from .check_names import kind_of, secrets_of
+from .check_names import secrets_of
 from .leads import calls_of
 from .menu import Again, AskScreen, Do, Operand, Screen, Service
-from .shapes import Digits, Known, Many, Names, NoSuchName, Record, Shape, find
+from .shapes import Digits, Known, Many, Names, NoSuchName, Record, Shape, find, kind_of
 
 
 def calls(service: Service, names: Names) -> Iterator[Mistake]:
@@ -147,7 +147,8 @@ def _too_long(shape: Shape, most: int) -> str:
 
 
 def _named(shape: Shape) -> str:
-    return f"{kind_of(shape)}, which may hold spaces or be too long"
+    is_text = isinstance(shape, contract.Text | Known | Digits)
+    return f"{kind_of(shape)}, which may hold spaces or be too long" if is_text else kind_of(shape)
 
 
 def _cure(shape: Shape, wanted: contract.Type) -> str:

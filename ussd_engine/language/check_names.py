@@ -25,7 +25,7 @@ from .menu import (
     ShowScreen,
     Words,
 )
-from .shapes import Many, Names, NoSuchName, Record, Shape, Shapes, find, item_names, notice_names
+from .shapes import Many, Names, NoSuchName, Record, Shape, Shapes, find, item_names, kind_of, notice_names
 
 OWN_NAMES = ("subscriber", "refused", "item", "lists", "language")
 """Names that the engine itself sets."""
@@ -152,7 +152,7 @@ _SUITS: dict[str, tuple[type, ...]] = {
     "time": (contract.Instant,),
     "phone": (contract.Msisdn,),
 }
-_NEEDS_FILTER: dict[type, str] = {contract.Instant: "date or |time", contract.Day: "date"}
+_NEEDS_FILTER: dict[type, tuple[str, ...]] = {contract.Instant: ("date", "time"), contract.Day: ("date",)}
 
 
 def _shown(fill: Fill, shapes: Shapes, place: Place) -> Iterator[Mistake]:
@@ -175,23 +175,12 @@ def _wrong_to_show(fill: Fill, shape: Shape) -> tuple[str, str] | None:
     if isinstance(shape, contract.Flag):
         return f"'{name}' is true or false", "Let a `route` choose between two texts."
     if type(shape) in _NEEDS_FILTER and not fill.filters:
-        wanted = _NEEDS_FILTER[type(shape)]
-        return f"'{name}' is {kind_of(shape)}, and is shown as programs write it", f"Write ${{{name}|{wanted}}}."
+        wanted = " or ".join(f"${{{name}|{each}}}" for each in _NEEDS_FILTER[type(shape)])
+        return f"'{name}' is {kind_of(shape)}, and is shown as programs write it", f"Write {wanted}."
     for each in fill.filters:
         if each.name in _SUITS and not isinstance(shape, _SUITS[each.name]):
             return f"filter '{each.name}' on '{name}', which is {kind_of(shape)}", "Use another filter."
     return None
-
-
-def kind_of(shape: Shape) -> str:
-    """What a shape is, in an author's words."""
-    words = {
-        contract.Text: "text", contract.Msisdn: "a number of a subscriber", contract.Money: "money",
-        contract.Count: "a count", contract.Day: "a day", contract.Instant: "a moment", contract.Id: "an id",
-        contract.Inn: "an INN", contract.Choice: "a choice", contract.Secret: "a secret",
-        contract.Flag: "true or false", Record: "a record", Many: "a list",
-    }  # fmt: skip
-    return words.get(type(shape), "text")
 
 
 # --- what is shown once ---------------------------------------------------------------------------------------------

@@ -9,15 +9,29 @@ from strict_yaml import Mistake, Place, did_you_mean
 
 from . import menu
 from .leads import calls_of, guards_of, leads_of, needed_by, ways_in
-from .menu import Again, AskScreen, EndScreen, Lead, ListScreen, MenuScreen, RouteScreen, Screen, Service, ShowScreen
-from .shapes import Names, many_at
+from .menu import (
+    UNSEEN_OR_LAST,
+    Again,
+    AskScreen,
+    EndScreen,
+    Lead,
+    ListScreen,
+    MenuScreen,
+    RouteScreen,
+    Screen,
+    Service,
+    ShowScreen,
+)
+from .menu_screens import ALL_OF
+from .shapes import Many, Names, NoSuchName, find, kind_of, many_at
 
 
 def screens(service: Service, names: Names, broken: frozenset[str], begins: Iterable[str]) -> Iterator[Mistake]:
     """Every mistake in where screens lead. `begins`: screens that the engine itself shows."""
-    yield from _targets(service, broken)
+    missing = list(_targets(service, broken))
+    yield from missing
     reached = reached_from(service, [lead.go for lead in ways_in(service)] + list(begins))
-    if not broken:  # else a screen that could not be read may have led there
+    if not broken and not missing:  # else what could not be read or found may have led there
         for name in service.screens.keys() - reached:
             if "." not in name or not _is_from_part(service, name):
                 cure = "Lead to it, or remove it."
@@ -71,7 +85,9 @@ def _targets(service: Service, broken: frozenset[str]) -> Iterator[Mistake]:
         *(each for screen in service.screens.values() for each in _all_leads(screen, service)),
     ]:
         allowed = () if lead.place in first else on_the_way
-        if lead.go in service.screens or lead.go in broken or lead.go in allowed or (lead.go, lead.place) in told:
+        if lead.go in service.screens or lead.go in allowed or (lead.go, lead.place) in told:
+            continue
+        if lead.go in broken or lead.go.partition(".")[0] + ALL_OF in broken:
             continue
         told.add((lead.go, lead.place))
         if lead.go in menu.RESERVED:
@@ -108,10 +124,22 @@ def _list(screen: ListScreen, service: Service, names: Names) -> Iterator[Mistak
             what = f"there is no list 'lists.{screen.items[1]}'"
             yield Mistake(screen.place, what, did_you_mean(screen.items[1], service.lists))
         return
+    if (kinds := _no_list(screen, names)) is not None:
+        what = f"'{'.'.join(screen.items)}' is {kinds}, and no list"
+        yield Mistake(screen.place, what, "Name a list of the file (lists.name), or one that a call returned.")
     most = max((many.most for many in many_at(screen.items, names)), default=0)
     if most > menu.OPTIONS_MAX and not screen.narrow:
         what = f"'{'.'.join(screen.items)}' can have more than {menu.OPTIONS_MAX} items"
         yield Mistake(screen.place, what, "Add `narrow: screen`, which asks to narrow the search.")
+
+
+def _no_list(screen: ListScreen, names: Names) -> str | None:
+    """What `items` names when it is not a list; a name that is not there is told of elsewhere."""
+    try:
+        others = [kind_of(shape) for shape in find(screen.items, names) if not isinstance(shape, Many)]
+    except NoSuchName:
+        return None
+    return others[0] if others else None
 
 
 def _keys(screen: Screen, service: Service) -> Iterator[Mistake]:
@@ -164,7 +192,8 @@ def _no_way_out(service: Service, reached: set[str]) -> Iterator[Mistake]:
         more = before[ahead.pop()] - good
         good |= more
         ahead += more
-    for name in sorted(reached - good):
+    without_options = {name for name in reached - good if getattr(service.screens[name], "options", None) == ()}
+    for name in sorted(reached - good - without_options):
         what = f"no way out of screen '{name}': nothing that is pressed leads to an `end`"
         yield Mistake(service.screens[name].place, what, "Lead to an `end`.")
 
@@ -184,9 +213,8 @@ def _seen_before(name: str, before: dict[str, set[str]], service: Service) -> It
 
 
 def _has_back(screen: Screen) -> bool:
-    if isinstance(screen, AskScreen):
-        return screen.back_keys
-    return isinstance(screen, MenuScreen | ListScreen | ShowScreen)
+    """Whether something on the screen leads back."""
+    return bool(screen.open_keys) if isinstance(screen, AskScreen) else not isinstance(screen, UNSEEN_OR_LAST)
 
 
 # --- what a dialled string can do -----------------------------------------------------------------------------------

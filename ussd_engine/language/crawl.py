@@ -117,8 +117,11 @@ class _Crawler:
             ahead.append((session, terms))
 
     def _held(self, session: Session) -> tuple[str, ...]:
-        """What the session holds of what conditions look at."""
-        return tuple(repr(menu.value_at(session.values, path)) for path in self._looked_at)
+        """What the session holds of what conditions look at, and how long the list is that it shows."""
+        held = tuple(repr(menu.value_at(session.values, path)) for path in self._looked_at)
+        screen = self._service.screens[session.screen]
+        items = menu.value_at(session.values, screen.items) if isinstance(screen, ListScreen) else None
+        return (*held, str(len(items)) if isinstance(items, list) else "")
 
     # --- how it begins --------------------------------------------------------------------------------------------
 
@@ -212,11 +215,12 @@ class _Crawler:
         key = (call.operation, self._profile.name)
         if key not in self._outcomes:
             operation = OPERATIONS[call.operation]
-            results = sample.variants(operation.results, self._profile, self._constants)
+            names = {name for path in self._looked_at for name in path}
+            made_up = sample.Sample(self._profile, names, self._constants)
+            results = made_up.variants(operation.results)
             found: list[Outcome] = [Done(each) for each in results]
             for code in operation.refusals:
-                details = sample.variants(operation.details, self._profile, self._constants)
-                found += [Refused(code, each) for each in details]
+                found += [Refused(code, each) for each in made_up.variants(operation.details)]
             self._outcomes[key] = [*found, Unknown("crawl"), NotMade("crawl")]
         return self._outcomes[key]
 
@@ -231,7 +235,7 @@ class _Crawler:
         if isinstance(screen, WITH_OPTIONS):
             yield from (option.key for option in screen.options)
         elif isinstance(screen, ListScreen):
-            yield from ("1", "2", "97", "98")
+            yield from (str(number) for number in (*range(1, sample.ITEM_VARIANTS_MAX + 1), 97, 98))
         elif isinstance(screen, AskScreen):
             yield from self._answers(screen)
 

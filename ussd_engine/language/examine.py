@@ -11,7 +11,8 @@ from typing import NamedTuple
 from strict_yaml import Mistake
 
 from . import check, crawl, talk, talk_files
-from .catalog import Catalog, Checked, Files, check_files
+from .catalog import Catalog, Checked, check_files
+from .menu_file import Files
 from .talk import Networks, Played
 from .wording import Limits
 

@@ -38,6 +38,8 @@ from .wording import SMS_LIMITS, Limits
 
 _ZONE = ZoneInfo("Asia/Almaty")
 _LONGEST_MOMENT = "2026-12-28T20:59:59.999999Z"
+FEW_SIGNS = 2
+"""So few characters outside GSM 03.38 may be worth leaving out."""
 _TEXT_BESIDE_KEYS = 10
 """So many characters of a long text must fit on a page, else it has too many pages."""
 
@@ -51,6 +53,8 @@ class Extent(NamedTuple):
     """What can make it UCS-2: a character, or a placeholder."""
     widest: str = ""
     """The placeholder that takes most of it, with how much."""
+    signs: frozenset[str] = frozenset()
+    """Its characters that are not in GSM 03.38."""
 
 
 NOTHING = Extent(0, 0)
@@ -69,8 +73,8 @@ class Worst(NamedTuple):
     wide: str
     widest: str
     place: Place
-    spare_gsm: bool
-    """It would fit as GSM, but for what makes it UCS-2."""
+    signs: frozenset[str]
+    """The characters of the file that make it UCS-2, when without them it would fit."""
 
     @property
     def fits(self) -> bool:
@@ -104,8 +108,9 @@ def mistakes(services: Iterable[Service], dialects: Mapping[str, Limits]) -> Ite
 
 def _cure(worst: Worst) -> str:
     over = worst.length - worst.limit
-    if worst.spare_gsm and not worst.wide.startswith("$"):
-        return f"'{worst.wide}' makes it UCS-2: without it, it fits; or shorten it by {over}."
+    if 0 < len(worst.signs) <= FEW_SIGNS:
+        signs = " and ".join(f"'{sign}'" for sign in sorted(worst.signs))
+        return f"Only {signs} makes it UCS-2, and without that it fits; or shorten it by {over}."
     forced = f" {worst.wide} can make it UCS-2." if worst.wide.startswith("$") else ""
     widest = f" {worst.widest}." if worst.widest else ""
     return f"Shorten it by {over}.{widest}{forced}"
@@ -130,7 +135,7 @@ def _worst(
     length, limit, unit = (
         (block.units, limits.ucs2_units, "UCS-2 units") if in_units else (block.septets or 0, limits.septets, "septets")
     )
-    spare = bool(block.wide) and block.units <= limits.septets
+    spare = block.signs if not block.wide.startswith("$") and block.units <= limits.septets else frozenset()
     return Worst(service.id, screen, language, dialect, length, limit, unit, block.wide, block.widest, place, spare)
 
 
@@ -173,11 +178,12 @@ class _Measure:
             return [self.text(screen.text)]
         assert not isinstance(screen, RouteScreen), "a route is never shown"  # noqa: S101
         keys = wording.ways(self._language, self._service.keys, True, True)
-        back = literal(f"{keys.back} {keys.home}")
         below = literal(f"{keys.more} {keys.back} {keys.home}")
         reasons = [NOTHING, *self._reasons(screen)]
         if isinstance(screen, AskScreen):
-            text, ways = self.text(screen.text), back if screen.back_keys else NOTHING
+            own = self._service.keys
+            keys = wording.ways(self._language, own, own.back in screen.open_keys, own.home in screen.open_keys)
+            text, ways = self.text(screen.text), literal(f"{keys.back} {keys.home}".strip())
             return [lines(reason, text, ways) for reason in reasons]
         options = self._options(screen)
         if isinstance(screen, ShowScreen):
@@ -236,14 +242,17 @@ def value_extent(texts: list[str], written: str) -> Extent:
     units = max(map(len, texts), default=0)
     narrow = [count for count in counts if count is not None]
     wide = written if None in counts else ""
-    return Extent(max(narrow) if narrow or not texts else None, units, wide, f"{written} takes up to {units}")
+    longest = max(narrow) if narrow else None if texts else 0
+    return Extent(longest, units, wide, f"{written} takes up to {units}")
 
 
 def literal(text: str) -> Extent:
     """How long a text without placeholders is."""
     count = septets(text)
-    wide = "" if count is not None else next(sign for sign in text if septets(sign) is None)
-    return Extent(count, len(text), wide)
+    if count is not None:
+        return Extent(count, len(text))
+    signs = [sign for sign in text if septets(sign) is None]
+    return Extent(None, len(text), signs[0], "", frozenset(signs))
 
 
 def joined(*extents: Extent) -> Extent:
@@ -254,7 +263,8 @@ def joined(*extents: Extent) -> Extent:
     wide = next((each.wide for each in extents if each.wide and not each.wide.startswith("$")), "")
     wide = wide or next((each.wide for each in extents if each.wide), "")
     widest = max(extents, key=lambda each: each.units if each.widest else -1, default=NOTHING).widest
-    return Extent(total, sum(each.units for each in extents), wide, widest)
+    signs = frozenset().union(*(each.signs for each in extents))
+    return Extent(total, sum(each.units for each in extents), wide, widest, signs)
 
 
 def lines(*extents: Extent) -> Extent:

@@ -246,8 +246,8 @@ class AskScreen(_Part, frozen=True, tag="ask"):
     lead: Lead | None
     do: Do | None
     tries: Tries | None
-    back_keys: bool
-    """False when `0` or `00` could be the answer itself: then they are switched off here."""
+    open_keys: tuple[str, ...]
+    """Which of the engine's keys for back and home are open: one that could be the answer itself is not."""
     guard: Guard | None
     resumes: bool
     place: Place

@@ -12,18 +12,18 @@ from __future__ import annotations
 import functools
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from billing.contract import LANGUAGES
 from billing.notices import EVENTS
-from strict_yaml import Mistake, Node, Place, read_tree
+from strict_yaml import Mistake, Node, Place, did_you_mean, read_tree
 
 from .. import dial_string
 from . import answers, grammar, menu
 from .menu import Code, Item, Keys, Lead, Need, OpenTo, Path, Pattern, Screen, Service, Sms, Words
 from .menu_parts import NAME
-from .menu_screens import Screens
+from .menu_screens import ALL_OF, Screens
 
 FORMAT = 1
 """Of compiled services: a change of `menu`'s records, or of what they mean, is a new one, and new versions of all."""
@@ -31,8 +31,8 @@ VARIABLE = re.compile(r"\{[a-z][a-z0-9_]*\}\Z")
 _ENGINE_KEY = re.compile(r"0[0-9]?|9[89]|\*|#")
 RESUME_SECONDS_MAX = 3600
 
-PartFile = Callable[[str], bytes | None]
-"""Gives the octets of a file that stands beside a menu, or None when there is none."""
+Files = Mapping[str, bytes]
+"""The menu files of a folder: name → octets."""
 
 
 class Reading(NamedTuple):
@@ -60,24 +60,25 @@ def tree(octets: bytes, file: str) -> tuple[Node | None, tuple[Mistake, ...]]:
     return node, tuple(mistakes)
 
 
-def read_service(octets: bytes, file: str, part_file: PartFile) -> Reading:
-    """Reads the octets of a menu; `file` is the name that mistakes carry."""
+def read_service(octets: bytes, file: str, beside: Files) -> Reading:
+    """Reads the octets of a menu; `file` is the name that mistakes carry, `beside`: the files that it can use."""
     node, mistakes = tree(octets, file)
     if node is None:
         return Reading(None, None, mistakes, frozenset())
-    reader = _File(octets, part_file, mistakes)
+    reader = _File(octets, beside)
     service = reader.service(node)
-    return Reading(service, node, tuple(reader.mistakes), frozenset(reader.broken), tuple(reader.uses))
+    unreadable = {mistake.place for mistake in mistakes}  # what is said of such a place is said once
+    found = (*mistakes, *(each for each in reader.mistakes if each.place not in unreadable))
+    return Reading(service, node, found, frozenset(reader.broken), tuple(reader.uses))
 
 
 class _File(Screens):
     """Reads one file, and the files that it uses."""
 
-    def __init__(self, octets: bytes, part_file: PartFile, mistakes: tuple[Mistake, ...]) -> None:
+    def __init__(self, octets: bytes, beside: Files) -> None:
         super().__init__()
-        self.mistakes += mistakes
         self.uses: list[str] = []
-        self._part_file = part_file
+        self._beside = beside
         self._digest = hashlib.sha256(b"%d\n" % FORMAT + octets)
 
     def service(self, node: Node) -> Service | None:
@@ -142,11 +143,11 @@ class _File(Screens):
         name, prefix = self._text(entries.get("file"), "a file's name"), self._id(entries.get("as"))
         if not name or not prefix:
             return
-        octets = self._part_file(name) if "/" not in name and "\\" not in name else None
+        octets = self._beside.get(name)
         if octets is None:
-            self._wrong(
-                entries["file"].place, f"there is no file '{name}' beside this one", "Name a file of this folder."
-            )
+            what = f"there is no file '{name}' beside this one"
+            self._wrong(entries["file"].place, what, did_you_mean(name, self._beside))
+            self.broken.add(f"{prefix}{ALL_OF}")
             return
         self.uses.append(name)
         self._digest.update(b"\n%s %s\n" % (prefix.encode(), octets))
@@ -179,7 +180,7 @@ class _File(Screens):
                 self._wrong(each.place, f"'{text}' has a variable, and extends no code of this service", cure)
                 continue
             found.append(Code(head, parts[len(head) :], go, each.place))
-        self._no_twins([(str(code), code.place) for code in found], "code")
+        self._no_twins([(f"{code} {code.go}".strip(), code.place) for code in found], "code")
         return tuple(found)
 
     @staticmethod

@@ -256,7 +256,7 @@ class Parts:
         """`{kind: {min:, max:}, else: {…}}`, or `{kind: , else: {…}}` without bounds."""
         entries = self._entries(node, grammar.CHECK)
         kinds = [kind for kind in entries if kind != "else"]
-        if len(kinds) != 1:
+        if len(kinds) != 1 and not node.items.keys() - grammar.CHECK.keys():
             self._wrong(node.place, "a check needs one kind", f"Write one of {', '.join(answers.KINDS)}.")
         kind = kinds[0] if kinds else "text"
         value = entries.get(kind)
@@ -276,11 +276,10 @@ class Parts:
 
     def _bound(self, node: Node) -> Operand:
         """`min` and `max` of a check: a name, or a whole number (of money: whole units of the currency)."""
-        operand = self._operand(node)
-        if not operand.path and (type(operand.constant) is not int or operand.constant < 0):
-            self._wrong(node.place, "a bound that is no whole number", "Write a whole number, or a name.")
-            return Operand((), 0, node.place)
-        return operand
+        if isinstance(node.value, str) or (type(node.value) is int and node.value >= 0):
+            return self._operand(node)
+        self._wrong(node.place, "a bound that is no whole number", "Write a whole number, or a name.")
+        return Operand((), 0, node.place)
 
     def _words_of(self, kind: str, node: Node | None) -> tuple[str, ...]:
         """What a `choice` chooses from, and the form of an `inn`."""

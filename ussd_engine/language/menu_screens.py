@@ -24,6 +24,8 @@ from .menu import (
 )
 from .menu_parts import SCREEN_NAME, Parts
 
+ALL_OF = ".*"
+"""After a name in `broken`: all screens of that file."""
 _KEY = re.compile(r"[1-9][0-9]?\Z")
 
 
@@ -138,7 +140,8 @@ class Screens(Parts):
         if node and len(nodes) > menu.OPTIONS_MAX:
             self._wrong(node.place, f"{len(nodes)} options", f"At most {menu.OPTIONS_MAX}: use a `list`.")
         keys = [self._key(each) for each in nodes]
-        free = (str(number) for number in range(1, 1000) if str(number) not in keys)
+        taken = {*keys, *self._own_keys_of()}
+        free = (str(number) for number in range(1, 1000) if str(number) not in taken)
         options = tuple(self._option(screen, each, key or next(free)) for each, key in zip(nodes, keys, strict=True))
         self._no_twins([(option.id, option.place) for option in options if option.id], "option")
         self._no_twins([(key, each.place) for key, each in zip(keys, nodes, strict=True) if key], "key")
@@ -205,19 +208,18 @@ class Screens(Parts):
             self._wrong(place, f"ask '{name}' needs one of `save` and `secret`", "Name what the answer becomes.")
         checks = tuple(self._check(each) for each in self._list(entries.get("check")))
         lead, do = self._go_or_do(entries, place)
-        back_keys = bool(checks) and not any(
-            self._accepts(checks, key) for key in (self._own_keys.back, self._own_keys.home)
-        )
+        keys = (self._own_keys.back, self._own_keys.home)
+        open_keys = tuple(key for key in keys if checks and not self._accepts(checks, key))
         return AskScreen(
             id=name,
             text=self.words(entries.get("ask"), place),
             save=self._id(entries.get("save")),
-            secret=self._id(entries.get("secret")),
+            secret=self._id(entries.get("secret")) if "save" not in entries else "",
             checks=checks,
             lead=lead,
             do=do,
             tries=self._tries(entries),
-            back_keys=back_keys,
+            open_keys=open_keys,
             guard=self._guard(entries),
             resumes=self._resumes(entries) and "secret" not in entries,
             place=place,

@@ -1,8 +1,9 @@
 """Data as the billing contract allows it, made up for the crawler: shortest, longest, in other alphabets, with lists of
 every length (pure, and the same each time).
 
-A profile makes one result of an operation; `variants` are results that differ from it in one field each, so that every
-choice, flag and absent field is met, and every number that a condition compares with, from both sides.
+A profile makes one result of an operation; `variants` are results that differ from it in one field each: a field that
+may be left out is, and one that a condition looks at has every choice, and numbers on both sides of what it is compared
+with. The items of a list are such variants of one another.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from .menu import OPTIONS_MAX
 
 VARIANTS_MAX = 40
 """Results of one call that are tried; more would be a service that decides too much."""
+ITEM_VARIANTS_MAX = 8
+"""Items of a list that differ from one another: so many of its first are pressed."""
 
 
 class Profile(NamedTuple):
@@ -29,7 +32,7 @@ class Profile(NamedTuple):
 
 
 PROFILES = (
-    Profile("longest", "W", longest=True, items=3),
+    Profile("longest", "W", longest=True, items=ITEM_VARIANTS_MAX),
     Profile("shortest", "a", longest=False, items=2),
     Profile("Cyrillic", "Ж", longest=True, items=3),
     Profile("extended Latin", "€", longest=True, items=3),
@@ -48,83 +51,86 @@ def profiles_for(operations: Iterable[contract.Operation]) -> tuple[Profile, ...
     return PROFILES if any(isinstance(field.type, contract.ListOf) for field in fields) else PROFILES[:4]
 
 
-def result(fields: Mapping[str, Field], profile: Profile) -> dict[str, Any]:
-    """A record with these fields; in the shortest one, fields that may be left out are."""
-    return {name: value(field.type, profile) for name, field in fields.items() if profile.longest or not field.optional}
+class Sample:
+    """Data of one profile. `looked_at`: fields that conditions look at; `constants`: what they compare with."""
 
+    def __init__(self, profile: Profile, looked_at: Iterable[str] = (), constants: Iterable[int | str] = ()) -> None:
+        self._profile = profile
+        self._looked_at = frozenset(looked_at)
+        self._constants = tuple(constants)
 
-def variants(fields: Mapping[str, Field], profile: Profile, constants: Iterable[int | str]) -> Iterator[dict[str, Any]]:
-    """The profile's record, and records that differ from it in one field."""
-    base = result(fields, profile)
-    yield base
-    given = 1
-    for name, field in fields.items():
-        for other in _others(field, profile, constants):
-            if given == VARIANTS_MAX:
-                return
-            if other is None:
-                if name in base:
-                    given += 1
-                    yield {each: held for each, held in base.items() if each != name}
-            elif base.get(name) != other:
-                given += 1
-                yield {**base, name: other}
+    def record(self, fields: Mapping[str, Field]) -> dict[str, Any]:
+        """A record with these fields; in the shortest one, fields that may be left out are."""
+        longest = self._profile.longest
+        return {name: self.value(field.type) for name, field in fields.items() if longest or not field.optional}
 
+    def variants(self, fields: Mapping[str, Field], most: int = VARIANTS_MAX) -> list[dict[str, Any]]:
+        """The profile's record, and records that differ from it in one field."""
+        base = self.record(fields)
+        found = [base]
+        for name, field in fields.items():
+            if field.optional and name in base:
+                found.append({each: held for each, held in base.items() if each != name})
+            if name in self._looked_at or isinstance(field.type, contract.ListOf):
+                found += [{**base, name: other} for other in self._others(field.type) if base.get(name) != other]
+        return found[:most]
 
-def value(kind: contract.Type, profile: Profile) -> Value:
-    """A value of a type."""
-    match kind:
-        case contract.Text() | contract.Secret():
-            return profile.sign * (kind.characters_max if profile.longest else 1)
-        case contract.Id():
-            return "Q" * (contract.ID_CHARACTERS_MAX if profile.longest else 1)
-        case contract.Money():
-            return {"minor": -contract.MONEY_MINOR_MOST if profile.longest else 0, "currency": "KZT"}
-        case contract.Count():
-            return kind.most if profile.longest else 0
-        case contract.Choice():
-            return kind.values[0]
-        case contract.Flag():
-            return True
-        case contract.Msisdn():
-            return "9" * 15 if profile.longest else "77010000008"
-        case contract.Day():
-            return "2026-12-28"
-        case contract.Instant():
-            return "2026-12-28T20:59:59Z"
-        case contract.Inn():
-            return "22212198900123"
-        case contract.ListOf():
-            count = kind.items_max if profile.items is None else min(profile.items, kind.items_max)
-            return [_numbered(result(kind.fields, profile), at) for at in range(count)]
+    def value(self, kind: contract.Type) -> Value:
+        """A value of a type."""
+        longest = self._profile.longest
+        match kind:
+            case contract.Text() | contract.Secret():
+                return self._profile.sign * (kind.characters_max if longest else 1)
+            case contract.Id():
+                return "Q" * (contract.ID_CHARACTERS_MAX if longest else 1)
+            case contract.Money():
+                return {"minor": -contract.MONEY_MINOR_MOST if longest else 0, "currency": "KZT"}
+            case contract.Count():
+                return kind.most if longest else 0
+            case contract.Choice():
+                return kind.values[0]
+            case contract.Flag():
+                return True
+            case contract.Msisdn():
+                return "9" * 15 if longest else "77010000008"
+            case contract.Day():
+                return "2026-12-28"
+            case contract.Instant():
+                return "2026-12-28T20:59:59Z"
+            case contract.Inn():
+                return "22212198900123"
+            case contract.ListOf():
+                most = kind.items_max
+                return self._items(kind, most if self._profile.items is None else min(self._profile.items, most))
+
+    def _items(self, kind: contract.ListOf, count: int) -> list[Mapping[str, Value]]:
+        """So many items, each with an id of its own, as the core's have."""
+        different = self.variants(kind.fields, ITEM_VARIANTS_MAX)
+        return [_numbered(different[at % len(different)], at) for at in range(count)]
+
+    def _others(self, kind: contract.Type) -> Iterator[Value]:
+        """Other values of a type that can make a difference."""
+        match kind:
+            case contract.Choice():
+                yield from kind.values
+            case contract.Flag():
+                yield from (True, False)
+            case contract.Count():
+                yield from sorted({0, kind.most} | self._near(kind.most))
+            case contract.Money():
+                for number in sorted({0, 100} | self._near(contract.MONEY_MINOR_MOST)):
+                    yield {"minor": number, "currency": "KZT"}
+            case contract.Text():
+                yield from (
+                    each for each in self._constants if isinstance(each, str) and len(each) <= kind.characters_max
+                )
+            case contract.ListOf():
+                yield from (self._items(kind, count) for count in (0, 1))
+
+    def _near(self, most: int) -> set[int]:
+        numbers = {each + step for each in self._constants if isinstance(each, int) for step in (-1, 0, 1)}
+        return {number for number in numbers if 0 <= number <= most}
 
 
 def _numbered(item: dict[str, Any], at: int) -> dict[str, Any]:
-    """Items differ by their ids, as the core's do."""
     return {**item, "id": f"q{at}"} if isinstance(item.get("id"), str) else item
-
-
-def _others(field: Field, profile: Profile, constants: Iterable[int | str]) -> Iterator[Any]:
-    """Other values of a field that can make a difference; None: it is left out."""
-    kind = field.type
-    if field.optional:
-        yield None
-    match kind:
-        case contract.Choice():
-            yield from kind.values
-        case contract.Flag():
-            yield from (True, False)
-        case contract.Count():
-            yield from sorted({0, kind.most} | _near(constants, kind.most))
-        case contract.Money():
-            numbers = sorted({0, 100} | _near(constants, contract.MONEY_MINOR_MOST))
-            yield from ({"minor": number, "currency": "KZT"} for number in numbers)
-        case contract.Text():
-            yield from (each for each in constants if isinstance(each, str) and len(each) <= kind.characters_max)
-        case contract.ListOf():
-            yield from (value(kind, profile._replace(items=items)) for items in (0, 1))
-
-
-def _near(constants: Iterable[int | str], most: int) -> set[int]:
-    numbers = {each + step for each in constants if isinstance(each, int) for step in (-1, 0, 1)}
-    return {number for number in numbers if 0 <= number <= most}

@@ -230,3 +230,14 @@ def many_at(path: Path, names: Names) -> Iterator[Many]:
         yield from (shape for shape in find(path, names) if isinstance(shape, Many))
     except NoSuchName:
         return
+
+
+def kind_of(shape: Shape) -> str:
+    """What a shape is, in an author's words."""
+    words = {
+        contract.Text: "text", contract.Msisdn: "a number of a subscriber", contract.Money: "money",
+        contract.Count: "a count", contract.Day: "a day", contract.Instant: "a moment", contract.Id: "an id",
+        contract.Inn: "an INN", contract.Choice: "a choice", contract.Secret: "a secret",
+        contract.Flag: "true or false", Record: "a record", Many: "a list",
+    }  # fmt: skip
+    return words.get(type(shape), "text")

@@ -193,8 +193,10 @@ class _Player:
             step = self._sms(str(entries["sms"].value))
         elif "send" in entries:
             step = self._send(node, str(entries["send"].value))
-        else:
+        elif entries.keys() <= grammar.STEP.keys():
             raise _Stop(node, "a step that does nothing", "Write dial, send, sms, notice or cut.")
+        else:
+            return  # its keys have been told of
         self._look(self._shown(step, node), node)
 
     def _shown(self, step: Step, node: Node) -> Show:

@@ -15,8 +15,8 @@ import yaml
 
 from strict_yaml import Mistake, Node, did_you_mean, read_tree
 
-from .catalog import Files
 from .menu import Service
+from .menu_file import Files
 from .talk import Difference, Talk, talks_in
 
 VERSION = 1
@@ -70,9 +70,12 @@ def updated(octets: bytes, differences: Iterable[Difference]) -> bytes:
     rows = octets.decode().split("\n")
     for difference in sorted(differences, key=lambda each: each.node.place, reverse=True):
         place, (end_row, end_column) = difference.node.place, difference.node.end
-        before, after = rows[place.line - 1][: place.column - 1], rows[end_row - 1][end_column - 1 :]
-        text = json.dumps(difference.shown, ensure_ascii=False)
-        rows[place.line - 1 : end_row] = [before + text + after]
+        first = rows[place.line - 1]
+        text = first[: place.column - 1] + json.dumps(difference.shown, ensure_ascii=False)
+        if first[place.column - 1] in "|>":  # a block ends before the line that follows it
+            rows[place.line - 1 : end_row - 1] = [text]
+        else:
+            rows[place.line - 1 : end_row] = [text + rows[end_row - 1][end_column - 1 :]]
     return "\n".join(rows).encode()
 
 

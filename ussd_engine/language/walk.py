@@ -345,7 +345,7 @@ class _Walker:
         if text == keys.more and not isinstance(screen, AskScreen):
             following = self._page(screen, "").next_first
             return None if following is None else self._turn_to(screen, following)
-        if text not in (keys.back, keys.home) or (isinstance(screen, AskScreen) and not screen.back_keys):
+        if text not in (keys.back, keys.home) or (isinstance(screen, AskScreen) and text not in screen.open_keys):
             return None
         if text == keys.back and self.first > 0:
             return self._turn_to(screen, self._page_before(screen))
@@ -568,8 +568,9 @@ class _Walker:
             return wording.end_page(title, limits)
         history = len(self.history)
         if isinstance(screen, AskScreen):
-            open_here = screen.back_keys and history > 0
-            ways = wording.ways(self.language, self.service.keys, open_here, open_here and history > 1)
+            keys, open_here = self.service.keys, screen.open_keys
+            back, home = history > 0 and keys.back in open_here, history > 1 and keys.home in open_here
+            ways = wording.ways(self.language, keys, back, home)
             text = "\n".join(filter(None, (reason, title, f"{ways.back} {ways.home}".strip())))
             return wording.end_page(text, limits)
         ways = wording.ways(self.language, self.service.keys, history > 0 or self.first > 0, history > 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from msgspec.structs import replace
 
@@ -43,10 +45,25 @@ def test_another_version_has_another_prefix() -> None:
 
 def test_a_session_over_the_limit_is_refused() -> None:
     with pytest.raises(SessionTooLarge, match="self_service"):
-        to_octets(replace(SESSION, values={"a": "x" * OCTETS_MAX}))
+        to_octets(replace(SESSION, values={"a": random.Random(1).randbytes(OCTETS_MAX).hex()}))
 
 
 @pytest.mark.parametrize("octets", [b"", b"9 s1 3 m\n\x90", b"1 s1 3 m\n\x90", b"1 s1 3 m\n\xff\xff", b"hello"])
 def test_what_is_no_session_of_this_format_is_unreadable(octets: bytes) -> None:
     with pytest.raises(UnreadableSession):
         from_octets(octets)
+
+
+def test_a_large_session_is_compressed_and_reads_back() -> None:
+    items = [{"id": f"i{n}", "name": f"Тариф номер {n}", "price": {"minor": n, "currency": "KZT"}} for n in range(98)]
+    session = replace(SESSION, values={"offers": {"items": items}})
+    octets = to_octets(session)
+    assert len(octets) < 4096
+    assert octets.startswith(stamp_of(session).prefix())
+    assert from_octets(octets) == session
+
+
+def test_damage_in_a_compressed_session_is_told() -> None:
+    octets = to_octets(replace(SESSION, values={"text": "слово " * 1000}))
+    with pytest.raises(UnreadableSession):
+        from_octets(octets[:-200] + b"\0" * 200)
