@@ -15,9 +15,9 @@ from ussd_engine.language import check, compiled, walk
 from ussd_engine.language.catalog import Catalog, check_files
 from ussd_engine.language.menu import Service
 from ussd_engine.language.menu_file import read_service
+from ussd_engine.language.pages import Limits
 from ussd_engine.language.talk import Place
 from ussd_engine.language.walk import Make, Mark, Show, Step, Terms
-from ussd_engine.language.wording import Limits
 from ussd_engine.menu_folder import read_folder
 from ussd_engine.metrics import OUTCOMES
 from ussd_engine.versions import Versions

@@ -23,7 +23,7 @@ from .language import compiled, talk
 from .language.catalog import Catalog, catalog_of
 from .language.examine import Terms, examine
 from .language.menu import Service
-from .language.wording import Limits
+from .language.pages import Limits
 from .menu_folder import read_folder
 
 _HOME = Path(__file__).resolve().parent.parent

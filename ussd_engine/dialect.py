@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
 
-from .language.wording import Limits
+from .language.pages import Limits
 
 SERVICE_TYPE_CHARACTERS_MAX = 5
 """SMPP 3.4 section 5.2.11."""

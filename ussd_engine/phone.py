@@ -20,8 +20,8 @@ from smpp.text import decode_text, encode_gsm, encode_ucs2, septets
 
 from .config import Address
 from .dialect import Dialect
-from .language.wording import Limits as ScreenLimits
-from .language.wording import measure
+from .language.pages import Limits as ScreenLimits
+from .language.pages import measure
 from .msisdn import TON_INTERNATIONAL
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from sessions.session import Session
 from .config import Link
 from .language import walk
 from .language.menu import CALLS_MAX, Service
+from .language.pages import SMS_LIMITS
 from .language.walk import Mark, MenuLoop, Show
-from .language.wording import SMS_LIMITS
 from .outbox import Sms
 from .turn import Ports, Turns, spoken_language
 

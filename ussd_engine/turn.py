@@ -25,8 +25,8 @@ from .dial_string import Dialled
 from .greeting import Greetings
 from .language import walk
 from .language.menu import Service
+from .language.pages import cut
 from .language.walk import Mark, Terms
-from .language.wording import cut
 from .record import USER_ABORT
 from .versions import Versions
 

@@ -11,8 +11,9 @@ from tests.menus_for_tests import NETWORKS, catalog_in
 from tests.random_walks import Chance, walks
 from ussd_engine.language import walk
 from ussd_engine.language.menu import Service
+from ussd_engine.language.pages import SMS_LIMITS, Limits, fits
 from ussd_engine.language.walk import Terms
-from ussd_engine.language.wording import SMS_LIMITS, Limits, fits, notice_text
+from ussd_engine.language.wording import notice_text
 
 DATA_SETS = 10_000
 CATALOG = catalog_in(Path(__file__).resolve().parents[2] / "menus")

@@ -9,18 +9,8 @@ from hypothesis import strategies as st
 
 from smpp.text import encode_gsm, encode_ucs2, septets
 from ussd_engine.language.menu import Keys
-from ussd_engine.language.wording import (
-    Limits,
-    cut,
-    fill,
-    fits,
-    measure,
-    option_page,
-    page_starts,
-    parse_template,
-    text_page,
-    ways,
-)
+from ussd_engine.language.pages import Limits, cut, fits, measure, option_page, page_starts, text_page, ways
+from ussd_engine.language.wording import fill, parse_template
 
 LETTERS = "abc XYZ 019 éÅ€[]{} абв ҚӘҒ\n-"
 WORDS = st.text(LETTERS, min_size=1, max_size=30).map(str.strip).filter(bool)

@@ -12,7 +12,7 @@ from strict_yaml import Mistake, Node, Place
 from . import check, check_codes, compiled, fit, menu_file
 from .menu import Path, Service, serves
 from .menu_file import Files
-from .wording import Limits
+from .pages import Limits
 
 
 class Found(NamedTuple):

@@ -21,10 +21,10 @@ from strict_yaml import Mistake, Place
 from . import leads, menu, sample, walk
 from .leads import calls_of, guards_of
 from .menu import WITH_OPTIONS, AskScreen, Check, Expression, ListScreen, Path, RouteScreen, Service
+from .pages import SMS_LIMITS, Limits, fits
 from .sample import Profile
 from .talk import Networks
 from .walk import MenuLoop, Show, Step, Terms
-from .wording import SMS_LIMITS, Limits, fits
 
 STATES_MAX = 4000
 """States of one service, language and profile."""
@@ -115,6 +115,14 @@ class _Crawler:
         if state not in known:
             known.add(state)
             ahead.append((session, terms))
+            self._weigh(session)
+
+    def _weigh(self, session: Session) -> None:
+        try:
+            to_octets(session)
+        except SessionTooLarge as error:
+            place = self._service.screens[session.screen].place
+            self._tell(place, f"on '{session.screen}', {error}", "Let the call return less, or name less of it.")
 
     def _held(self, session: Session) -> tuple[str, ...]:
         """What the session holds of what conditions look at, and how long the list is that it shows."""
@@ -184,16 +192,8 @@ class _Crawler:
             yield from self._shown(walk.answer(self._service, session, text, terms), terms)
         except MenuLoop as error:
             screen = self._service.screens[session.screen]
-            self._tell(
-                screen.place, f"{error}, after '{text}' on '{screen.id}'", "Let something on the way be a screen."
-            )
-        except SessionTooLarge as error:
-            screen = self._service.screens[session.screen]
-            self._tell(
-                screen.place,
-                f"after '{text}' on '{screen.id}', {error}",
-                "Let the call return less, or name less of it.",
-            )
+            cure = "Let something on the way be a screen."
+            self._tell(screen.place, f"after '{text}' on '{screen.id}': {error}", cure)
 
     def _shown(self, step: Step, terms: Terms) -> Iterator[Show]:
         """The screens that a step leads to, by every outcome of every call on its way."""
@@ -201,7 +201,6 @@ class _Crawler:
         while ahead:
             each, calls = ahead.pop()
             if isinstance(each, Show):
-                to_octets(each.session)
                 yield each
                 continue
             self._note(each)
@@ -230,6 +229,8 @@ class _Crawler:
         keys = self._service.keys
         yield keys.more
         yield keys.back
+        if session.first:
+            return  # what is chosen on a further page is what would have been chosen on the first
         yield keys.home
         yield "?"
         if isinstance(screen, WITH_OPTIONS):

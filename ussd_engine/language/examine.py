@@ -13,8 +13,8 @@ from strict_yaml import Mistake
 from . import check, crawl, talk, talk_files
 from .catalog import Catalog, Checked, check_files
 from .menu_file import Files
+from .pages import Limits
 from .talk import Networks, Played
-from .wording import Limits
 
 
 class MenuFolder(NamedTuple):

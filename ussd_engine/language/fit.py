@@ -17,7 +17,7 @@ from billing import contract
 from smpp.text import septets
 from strict_yaml import Mistake, Place
 
-from . import answers, wording
+from . import answers, pages, wording
 from .leads import guards_of, leads_of
 from .menu import (
     Again,
@@ -33,8 +33,8 @@ from .menu import (
     Template,
     Words,
 )
+from .pages import SMS_LIMITS, Limits
 from .shapes import Digits, Known, Names, NoSuchName, Shape, find, item_names, names_of, notice_names
-from .wording import SMS_LIMITS, Limits
 
 _ZONE = ZoneInfo("Asia/Almaty")
 _LONGEST_MOMENT = "2026-12-28T20:59:59.999999Z"
@@ -177,12 +177,12 @@ class _Measure:
         if isinstance(screen, EndScreen):
             return [self.text(screen.text)]
         assert not isinstance(screen, RouteScreen), "a route is never shown"  # noqa: S101
-        keys = wording.ways(self._language, self._service.keys, True, True)
+        keys = pages.ways(self._language, self._service.keys, True, True)
         below = literal(f"{keys.more} {keys.back} {keys.home}")
         reasons = [NOTHING, *self._reasons(screen)]
         if isinstance(screen, AskScreen):
             own = self._service.keys
-            keys = wording.ways(self._language, own, own.back in screen.open_keys, own.home in screen.open_keys)
+            keys = pages.ways(self._language, own, own.back in screen.open_keys, own.home in screen.open_keys)
             text, ways = self.text(screen.text), literal(f"{keys.back} {keys.home}".strip())
             return [lines(reason, text, ways) for reason in reasons]
         options = self._options(screen)

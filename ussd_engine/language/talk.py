@@ -23,8 +23,9 @@ from .catalog import Catalog
 from .grammar import Key
 from .menu import CALLS_MAX, Service
 from .menu_parts import TRUSTS
+from .pages import SMS_LIMITS, Limits, fits, measure
 from .walk import Make, Show, Step, Terms
-from .wording import SMS_LIMITS, Limits, fits, measure, notice_text
+from .wording import notice_text
 
 _LIMITS = Limits()
 _MSISDN = "77010000007"

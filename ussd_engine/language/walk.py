@@ -13,7 +13,7 @@ Rules of this file (pure: no I/O, no clock, no randomness):
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any, NamedTuple, TypeAlias
 
@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from billing.calls import Call, Done, NotMade, Outcome, Refused, call_id
 from sessions.session import Pending, Session
 
-from . import answers, compiled, expression, menu, wording
+from . import answers, compiled, expression, menu, pages, wording
 from .menu import (
     WITH_OPTIONS,
     Again,
@@ -41,7 +41,7 @@ from .menu import (
     Words,
 )
 from .menu_parts import TRUSTS
-from .wording import Limits, Page
+from .pages import Limits, Lines, Page
 
 ENTERED, ANSWERED, WRONG, CUT = "entered", "answered", "wrong", "cut"
 """What a turn can have done on a screen; CUT: something did not fit."""
@@ -323,7 +323,7 @@ class _Walker:
 
     def _close(self, words: Words) -> Show:
         """A last screen that is none of the menu's."""
-        page = wording.end_page(self.fill(words), self.terms.limits)
+        page = pages.end_page(self.fill(words), self.terms.limits)
         return Show(self.keep(None, page.text, True), page.text, True, "", tuple(self.marks))
 
     def _ended_by_notice(self) -> Show:
@@ -358,14 +358,15 @@ class _Walker:
         return self.show(screen)
 
     def _page_before(self, screen: Screen) -> int:
-        here = self.first
+        """Where the page before begins: pages are laid out from the first until this one."""
+        here, face = self.first, self._face(screen)
 
         def page_from(first: int) -> Page:
             self.first = first
-            page = self._page(screen, "")
+            page = self._page(screen, "", face)
             return page._replace(next_first=None) if (page.next_first or here) >= here else page
 
-        starts = wording.page_starts(page_from)
+        starts = pages.page_starts(page_from)
         self.first = here
         return starts[-1]
 
@@ -558,27 +559,28 @@ class _Walker:
         """What a repeat of a confidential screen shows, and the session keeps; "" for any other."""
         if not isinstance(screen, ShowScreen | EndScreen) or screen.again is None:
             return ""
-        return wording.end_page(self.fill(screen.again), self.terms.limits).text
+        return pages.end_page(self.fill(screen.again), self.terms.limits).text
 
-    def _page(self, screen: Screen, reason: str) -> Page:
+    def _page(self, screen: Screen, reason: str, face: tuple[str, Sequence[str]] | None = None) -> Page:
         """The page of the screen that begins at `first`."""
         limits = self.terms.limits
-        title, lines = self._face(screen)
+        title, lines = face or self._face(screen)
         if isinstance(screen, EndScreen):
-            return wording.end_page(title, limits)
+            return pages.end_page(title, limits)
         history = len(self.history)
         if isinstance(screen, AskScreen):
             keys, open_here = self.service.keys, screen.open_keys
             back, home = history > 0 and keys.back in open_here, history > 1 and keys.home in open_here
-            ways = wording.ways(self.language, keys, back, home)
+            ways = pages.ways(self.language, keys, back, home)
             text = "\n".join(filter(None, (reason, title, f"{ways.back} {ways.home}".strip())))
-            return wording.end_page(text, limits)
-        ways = wording.ways(self.language, self.service.keys, history > 0 or self.first > 0, history > 1)
+            return pages.end_page(text, limits)
+        ways = pages.ways(self.language, self.service.keys, history > 0 or self.first > 0, history > 1)
         if isinstance(screen, ShowScreen):
-            return wording.text_page(title, lines, self.first, reason, ways, limits)
-        return wording.option_page(title, lines, self.first, reason, ways, limits)
+            return pages.text_page(title, tuple(lines), self.first, reason, ways, limits)
+        lay_out = pages.static_option_page if isinstance(lines, tuple) else pages.option_page
+        return lay_out(title, lines, self.first, reason, ways, limits)
 
-    def _face(self, screen: Screen) -> tuple[str, tuple[str, ...]]:
+    def _face(self, screen: Screen) -> tuple[str, Sequence[str]]:
         """The title and the option lines of a screen in the session's language."""
         static = self.service.faces[self.language].get(screen.id)
         if static is not None:
@@ -589,8 +591,8 @@ class _Walker:
             words = screen.again  # the code is gone
         title = self.fill(words)
         if isinstance(screen, ListScreen):
-            shown = [self._item_text(screen, item) for item in self.items(screen)]
-            return title, tuple(f"{number} {text}" for number, text in enumerate(shown, 1))
+            items = self.items(screen)
+            return title, Lines(len(items), lambda at: f"{at + 1} {self._item_text(screen, items[at])}")
         options = screen.options if isinstance(screen, WITH_OPTIONS) else ()
         return title, tuple(f"{option.key} {self.fill(option.text)}" for option in options)
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.menus_for_tests import NETWORKS
 from ussd_engine.language.examine import MenuFolder, Terms, examine
-from ussd_engine.language.wording import Limits
+from ussd_engine.language.pages import Limits
 
 ROOT = Path(__file__).resolve().parents[3]
 BROKEN = sorted((ROOT / "tests/broken_menus").iterdir())

@@ -18,8 +18,8 @@ from tests.random_walks import Chance
 from ussd_engine.language import walk
 from ussd_engine.language.catalog import Catalog
 from ussd_engine.language.menu import STEPS_MAX, AskScreen, ListScreen, MenuScreen, Service, ShowScreen
+from ussd_engine.language.pages import Limits
 from ussd_engine.language.walk import Make, Step, Terms
-from ussd_engine.language.wording import Limits
 
 OURS = catalog_in(Path(__file__).resolve().parents[3] / "menus")
 LENGTH = 3

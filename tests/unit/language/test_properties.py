@@ -17,8 +17,8 @@ from ussd_engine.language import check, check_codes, compiled, fit, resumption, 
 from ussd_engine.language.catalog import catalog_of
 from ussd_engine.language.examine import MenuFolder, Terms, examine
 from ussd_engine.language.menu import OPTIONS_MAX, STEPS_MAX, TURNS_MAX
+from ussd_engine.language.pages import Limits, fits
 from ussd_engine.language.walk import MenuLoop
-from ussd_engine.language.wording import Limits, fits
 
 ROOT = Path(__file__).resolve().parents[3]
 ENGINE = (ROOT / "menus/engine.yaml").read_bytes()

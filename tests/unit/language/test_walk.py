@@ -8,8 +8,8 @@ from billing.calls import Done, NotMade, Refused, Unknown
 from sessions.session import to_octets
 from tests.menus_for_tests import HEAD, TERMS, Dialogue, service
 from ussd_engine.language import walk
+from ussd_engine.language.pages import Limits, fits
 from ussd_engine.language.walk import MenuLoop
-from ussd_engine.language.wording import Limits, fits
 
 SORRY = "unknown: sorry, not_made: sorry"
 SIMPLE = service("""
