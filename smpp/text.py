@@ -106,6 +106,12 @@ def ucs2_units(text: str) -> int:
 
 def encode_ucs2(text: str) -> bytes:
     """The text in UCS-2, big endian, two octets a character; what UCS-2 cannot hold becomes `?`."""
+    try:
+        octets = text.encode("utf-16-be")
+        if len(octets) == 2 * len(text):
+            return octets
+    except UnicodeEncodeError:  # a lone surrogate
+        pass
     return _no_ucs2("?", text).encode("utf-16-be")
 
 

@@ -13,7 +13,7 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -162,15 +162,29 @@ def with_client_link(config: str, name: str, port: int, binds: int = 1) -> str:
 
 def engine_beside(stack: RunningStack, name: str, port: int, free_port: Callable[[], int], binds: int = 1) -> Path:
     """Writes the configuration of a second engine: the stack's Redis and core, ports and a client link of its own."""
+    config = engine_like(stack, name, free_port)
+    text = with_client_link(config.read_text(), name, port, binds)
+    config.write_text(text.replace("links: [kcell-ussdc]", f"links: [{name}]", 1))
+    (config.parent / f"{name}.password").write_text("secret\n")
+    return config
+
+
+def engine_like(
+    stack: RunningStack, name: str, free_port: Callable[[], int], changes: Mapping[str, str] | None = None
+) -> Path:
+    """Writes the configuration of one more engine of the same system: the same links, Redis and core, ports of its own.
+
+    `changes`: text of `config.yaml` and what stands in its place.
+    """
     settings = stack.settings
-    text = stack.config.read_text()
+    text = stack.config.read_text().replace("  name: engine ", f"  name: {name} ", 1)
     for key, old in (("http_listen", settings.engine_http), ("smpp_listen", settings.engine_smpp)):
         text = text.replace(f"{key}: {old}", f"{key}: 127.0.0.1:{free_port()}", 1)
-    text = text.replace("  name: engine ", f"  name: {name} ", 1)
-    text = with_client_link(text, name, port, binds).replace("links: [kcell-ussdc]", f"links: [{name}]", 1)
+    for old_text, new_text in (changes or {}).items():
+        assert old_text in text, f"config.yaml has no '{old_text}' any more"
+        text = text.replace(old_text, new_text)
     config = stack.config.parent / f"{name}.yaml"
     config.write_text(text)
-    (config.parent / f"{name}.password").write_text("secret\n")
     return config
 
 

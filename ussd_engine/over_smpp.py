@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Mapping
 from enum import Enum
@@ -146,5 +147,6 @@ def _relative(seconds: float) -> str:
     return f"0000{min(day, 30):02}{hour:02}{minute:02}{second:02}000R"
 
 
+@functools.cache
 def _op_tlvs(op: int) -> tuple[Tlv, ...]:
     return (Tlv(constants.TAG_USSD_SERVICE_OP, bytes((op,))),)

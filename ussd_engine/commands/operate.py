@@ -82,10 +82,11 @@ def add(  # long because: a command and its options stand side by side
 
 def ask(settings: Settings, path: str, msisdn: str = "") -> dict[str, Any]:
     """What the running engine answers to an operator's question. Raises CommandFailed."""
-    return asyncio.run(_ask(settings, path, msisdn))
+    return asyncio.run(ask_engine(settings, path, msisdn))
 
 
-async def _ask(settings: Settings, path: str, msisdn: str) -> dict[str, Any]:
+async def ask_engine(settings: Settings, path: str, msisdn: str = "") -> dict[str, Any]:
+    """As `ask`, in a running loop."""
     operators = settings.engine.operators
     if not operators:
         raise CommandFailed("config.yaml names nobody under `engine.operators`: there is no key to ask with")

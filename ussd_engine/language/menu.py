@@ -299,6 +299,8 @@ Screen: TypeAlias = MenuScreen | ListScreen | AskScreen | ShowScreen | EndScreen
 
 WITH_OPTIONS = (MenuScreen, ShowScreen)
 """The kinds that have options."""
+WITH_CODES = (ShowScreen, EndScreen)
+"""The kinds that can be confidential."""
 UNSEEN_OR_LAST = (RouteScreen, EndScreen)
 """The kinds on which nothing is typed."""
 

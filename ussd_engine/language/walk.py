@@ -24,6 +24,7 @@ from sessions.session import Pending, Session
 
 from . import answers, compiled, expression, menu, pages, wording
 from .menu import (
+    WITH_CODES,
     WITH_OPTIONS,
     Again,
     AskScreen,
@@ -91,6 +92,7 @@ class Make(NamedTuple):
 
 
 Step: TypeAlias = Show | Make
+_STEPS = (Show, Make)
 
 
 class MenuLoop(Exception):
@@ -225,7 +227,7 @@ class _Walker:
             onward = self._onward(screen)
             if onward is None:
                 return self.show(screen)
-            if isinstance(onward, Make | Show):
+            if isinstance(onward, _STEPS):
                 return onward
             self._set(onward)
             target = onward.go
@@ -557,7 +559,7 @@ class _Walker:
 
     def _again(self, screen: Screen) -> str:
         """What a repeat of a confidential screen shows, and the session keeps; "" for any other."""
-        if not isinstance(screen, ShowScreen | EndScreen) or screen.again is None:
+        if not isinstance(screen, WITH_CODES) or screen.again is None:
             return ""
         return pages.end_page(self.fill(screen.again), self.terms.limits).text
 
@@ -587,7 +589,7 @@ class _Walker:
             return static.title, static.lines
         assert not isinstance(screen, RouteScreen), "a route is never shown"  # noqa: S101
         words = screen.text
-        if isinstance(screen, ShowScreen | EndScreen) and screen.again is not None and not self.codes:
+        if isinstance(screen, WITH_CODES) and screen.again is not None and not self.codes:
             words = screen.again  # the code is gone
         title = self.fill(words)
         if isinstance(screen, ListScreen):
