@@ -31,8 +31,9 @@ from ussd_engine.operator_side import RELOAD_PATH
 
 FOLDER = Path(".build/bench/swaps")
 PORTS = {8080: 28180, 8081: 28181, 2775: 22875}
-FIRST_NUMBER = 77010000000
-NUMBERS = 10_000
+FIRST_NUMBER = 77010005000
+NUMBERS = 5_000
+SEEDED = 10_000
 TICK_SECONDS = 0.01
 THINK_SECONDS = (0.0, 2.0)
 STEPS = ("*111#", "9", "0")
@@ -66,6 +67,7 @@ class Paced(Bind):
         super().__init__(scenario, self._next, 0, tally)
         self._per_second = dialogues_per_second
         self._marks: dict[bytes, str] = {}
+        self._open: set[bytes] = set()
         self.seen: set[str] = set()
         self._random = random.Random(1)
 
@@ -80,7 +82,8 @@ class Paced(Bind):
             while due >= 1:
                 due -= 1
                 number = b"%d" % (FIRST_NUMBER + (next(self._next) - FIRST_NUMBER) % NUMBERS)
-                if number not in self._talks:  # else it is still being answered
+                if number not in self._open:
+                    self._open.add(number)
                     self._send(number, 0, out)
             if out and self._transport is not None:
                 self._transport.write(b"".join(out))
@@ -104,7 +107,9 @@ class Paced(Bind):
         if step < 0 or not mark or mark != self._marks[number]:
             tally.wrong_screens += 1
         self.seen.add(mark)
-        if 0 <= step < len(STEPS) - 1:  # people think: many dialogues are open while the menus change
+        if step == len(STEPS) - 1:
+            self._open.discard(number)
+        elif step >= 0:  # people think: many dialogues are open while the menus change
             asyncio.get_running_loop().call_later(self._random.uniform(*THINK_SECONDS), self._type, number, step + 1)
 
     def _type(self, number: bytes, step: int) -> None:
@@ -192,7 +197,7 @@ def main() -> int:
     menus = own_menus(FOLDER)
     settings = _settings(menus)
     with Stack(say=lambda _: None) as stack:
-        start_all(stack, settings, installed_programs(), NUMBERS, say=lambda _: None)
+        start_all(stack, settings, installed_programs(), SEEDED, say=lambda _: None)
         listen = settings.engine_smpp
         result = uvloop.run(
             swap_under_load(settings.config, listen.host, listen.port, menus, options.swaps, options.turns)
