@@ -146,9 +146,11 @@ def resume(service: Service, session: Session, outcome: Outcome, terms: Terms) -
 
 def can_be_resumed(service: Service, session: Session) -> bool:
     """Whether a dialogue that was cut off here may go on: never past a call that may have changed something, never at a
-    secret or where the menu says so."""
+    secret or where the menu says so; at its first screen there is nothing to go on with."""
     screen = service.screens.get(session.screen)
     if session.ended or session.changed or session.pending is not None or screen is None:
+        return False
+    if screen.id == service.start and not session.first:
         return False
     return not isinstance(screen, menu.UNSEEN_OR_LAST) and screen.resumes
 

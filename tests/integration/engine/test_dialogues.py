@@ -16,6 +16,7 @@ from smpp.pdu import DeliverSm, Pdu, SubmitSm, Tlv
 from smpp.states import State
 from smpp.text import decode_text
 from tests.menus_for_tests import Notes, catalog_in, versions_of
+from tests.phone_for_tests import BALANCE, ScriptedBilling
 from ussd_engine import over_smpp
 from ussd_engine.binds import Binds
 from ussd_engine.config import Link, read_settings
@@ -24,8 +25,6 @@ from ussd_engine.greeting import Greetings
 from ussd_engine.metrics import Metrics
 from ussd_engine.turn import Ports, Turns
 from ussd_engine.work import Work
-
-from .test_turn import BALANCE, ScriptedBilling
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = read_settings(ROOT / "config.yaml")

@@ -4,76 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
 from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
 from sessions.redis_store import RedisStore
-from tests.menus_for_tests import Notes, catalog_in, versions_of
-from ussd_engine.config import Link, read_settings
+from tests.phone_for_tests import BALANCE, HELLO, LINK, NUMBER, Phone
 from ussd_engine.core_calls import CoreCalls
-from ussd_engine.dial_string import Dialled
-from ussd_engine.greeting import Greetings
 from ussd_engine.taking import Taking
-from ussd_engine.turn import Answer, Begin, Ports, Reply, Turns
-
-ROOT = Path(__file__).resolve().parents[3]
-SETTINGS = read_settings(ROOT / "config.yaml")
-LINK: Link = SETTINGS.links["kcell-ussdc"]
-CATALOG = catalog_in(ROOT / "menus")
-NUMBER = "77010000007"
-HELLO = Done({"network": "kcell", "brand": "Kcell", "status": "active", "language": "ru"})
-BALANCE = Done({"balance": {"minor": 100, "currency": "KZT"}, "bonuses": {"minor": 0, "currency": "KZT"}})
-
-
-class ScriptedBilling:
-    """Answers from a list, the last answer for ever; keeps what was asked, and what lay in the store then."""
-
-    def __init__(self, store: RedisStore, script: dict[str, list[Outcome]]) -> None:
-        self._store = store
-        self.script = {"subscribers.hello": [HELLO], **script}
-        self.asked: list[Call] = []
-        self.stored_then: list[object] = []
-
-    async def perform(self, call: Call, seconds_max: float) -> Outcome:
-        assert seconds_max > 0
-        self.asked.append(call)
-        self.stored_then.append(await self._store.load(call.msisdn))
-        answers = self.script[call.operation]
-        return answers.pop(0) if len(answers) > 1 else answers[0]
-
-    def times(self, operation: str) -> int:
-        return sum(call.operation == operation for call in self.asked)
-
-
-class Phone:
-    """A subscriber and the engine's turns, without a network between them."""
-
-    def __init__(self, store: RedisStore, **script: list[Outcome]) -> None:
-        self.store = store
-        self.billing = ScriptedBilling(store, {name.replace("__", "."): answers for name, answers in script.items()})
-        self.notes = Notes()
-        self.inputs = 0
-        ids = iter(f"id-{n}" for n in range(1000))
-        now = asyncio.get_running_loop().time
-        greetings = Greetings(self.billing, now, ids.__next__, 0.5, 60, 100)
-        self.turns = Turns(
-            Ports(versions_of(CATALOG), store, self.billing, greetings, self.notes, now, lambda: 0.0, ids.__next__, 180)
-        )
-
-    def mark(self) -> str:
-        self.inputs += 1
-        return f"c1/{self.inputs}-0"
-
-    async def dial(self, *parts: str, mark: str | None = None, seconds: float = 8) -> Reply | None:
-        until = asyncio.get_running_loop().time() + seconds
-        return await Taking(self.turns, Begin(NUMBER, LINK, Dialled(parts), mark or self.mark(), until)).reply()
-
-    async def send(self, text: str, mark: str | None = None, seconds: float = 8) -> Reply | None:
-        until = asyncio.get_running_loop().time() + seconds
-        return await Taking(self.turns, Answer(NUMBER, LINK, text, mark or self.mark(), until)).reply()
+from ussd_engine.turn import Answer, Reply
 
 
 @pytest.fixture
