@@ -6,76 +6,29 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
 
-from bench.swaps import edit, own_menus, swap_under_load
-from stack.child import Child
+from bench.swaps import edit, swap_under_load
 from stack.programs import start_engine, stop_program
-from stack.settings import Settings, read_settings
+from stack.settings import read_settings
 from tests.centre_for_tests import Centre
-from tests.conftest import REPOSITORY, RunningStack, engine_like
-
-SECONDS_MAX = 15.0
-
-
-class Engine(NamedTuple):
-    """An engine with menus of its own."""
-
-    settings: Settings
-    menus: Path
-    child: Child
-
-    def health(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://{self.settings.engine_http}/health", timeout=5) as answer:
-            found: dict[str, Any] = json.load(answer)["menus"]
-            return found
-
-    def metrics(self) -> str:
-        with urllib.request.urlopen(f"http://{self.settings.engine_http}/metrics", timeout=5) as answer:
-            return str(answer.read().decode())
-
-    async def until(self, holds: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
-        deadline = time.monotonic() + SECONDS_MAX
-        while time.monotonic() < deadline:
-            found = self.health()
-            if holds(found):
-                return found
-            await asyncio.sleep(0.05)
-        raise AssertionError(f"it did not happen: {self.health()}")
-
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [str(Path(sys.prefix) / "bin/ussd-engine"), *arguments, "--config", str(self.settings.config)],
-            capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+from tests.conftest import RunningStack, engine_like
+from tests.own_engine import OwnEngine, own_engine
 
 
 @pytest.fixture(scope="module")
-def engine(running_stack: RunningStack, free_port: Callable[[], int]) -> Iterator[Engine]:
-    folder = running_stack.config.parent / "live"
-    folder.mkdir()
-    menus = own_menus(folder)
-    changes = {
-        f" menus: {REPOSITORY / 'menus'} ": f" menus: {menus} ",
-        "menus_watch_seconds: 1 ": "menus_watch_seconds: 0.2 ",
-    }
-    config = engine_like(running_stack, "live", free_port, changes)
-    child = start_engine(config)
-    yield Engine(read_settings(config), menus, child)
-    stop_program(child)
+def engine(running_stack: RunningStack, free_port: Callable[[], int]) -> Iterator[OwnEngine]:
+    with own_engine(running_stack, "live", free_port) as engine:
+        edit(engine.menus, 0)
+        engine.command("reload")
+        yield engine
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def centre(engine: Engine) -> AsyncIterator[Centre]:
+async def centre(engine: OwnEngine) -> AsyncIterator[Centre]:
     centre = Centre()
     link = await centre.bind_at(engine.settings.engine_smpp)
     yield centre
@@ -84,7 +37,7 @@ async def centre(engine: Engine) -> AsyncIterator[Centre]:
 
 
 async def test_a_changed_file_is_noticed_and_in_force_and_an_open_dialogue_goes_on_as_it_was(
-    engine: Engine, centre: Centre
+    engine: OwnEngine, centre: Centre
 ) -> None:
     centre.type("*111#", 1)
     assert (await centre.screen())[0].startswith("Нөмір 0\n")
@@ -97,7 +50,7 @@ async def test_a_changed_file_is_noticed_and_in_force_and_an_open_dialogue_goes_
     assert "1\n" in (await centre.screen())[0]
 
 
-async def test_a_red_edit_changes_nothing_and_is_told_of_until_it_is_mended(engine: Engine, centre: Centre) -> None:
+async def test_a_red_edit_changes_nothing_and_is_told_of_until_it_is_mended(engine: OwnEngine, centre: Centre) -> None:
     version = engine.health()["version"]
     path = engine.menus / "self_service.yaml"
     good = path.read_text()
@@ -116,7 +69,7 @@ async def test_a_red_edit_changes_nothing_and_is_told_of_until_it_is_mended(engi
     await engine.until(lambda menus: menus["refused"] is None)
 
 
-async def test_reload_and_sighup_put_an_edit_in_force(engine: Engine, centre: Centre) -> None:
+async def test_reload_and_sighup_put_an_edit_in_force(engine: OwnEngine, centre: Centre) -> None:
     edit(engine.menus, 2)
     told = engine.command("reload", "--json")
     assert json.loads(told.stdout)["ok"]
@@ -130,7 +83,7 @@ async def test_reload_and_sighup_put_an_edit_in_force(engine: Engine, centre: Ce
 
 
 async def test_a_dialogue_goes_on_in_another_engine_process_with_its_own_version(
-    engine: Engine, centre: Centre, running_stack: RunningStack, free_port: Callable[[], int]
+    engine: OwnEngine, centre: Centre, running_stack: RunningStack, free_port: Callable[[], int]
 ) -> None:
     edit(engine.menus, 4)
     engine.command("reload")
@@ -150,7 +103,7 @@ async def test_a_dialogue_goes_on_in_another_engine_process_with_its_own_version
         stop_program(child)
 
 
-async def test_many_swaps_under_load_show_no_wrong_screen(engine: Engine) -> None:
+async def test_many_swaps_under_load_show_no_wrong_screen(engine: OwnEngine) -> None:
     listen = engine.settings.engine_smpp
     edit(engine.menus, 0)
     engine.command("reload")
