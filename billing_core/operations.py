@@ -35,6 +35,7 @@ def make_operations(cabinet: Cabinet, inbox_rules: InboxRules) -> Operations:
         reading={
             "subscribers.hello": subscribers.hello,
             "balances.get": balances.get,
+            "tariffs.offered": tariffs.offered,
             "tariffs.current": tariffs.current,
             "calls.status": idempotency.status,
         },

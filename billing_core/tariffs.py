@@ -20,6 +20,48 @@ WHERE s.msisdn = $1 AND s.held_until IS NULL
 """
 
 
+# A month of a daily fee is taken for thirty days.
+_OFFERED = """
+SELECT s.status, t.tariff_id, t.name_kk, t.name_ky, t.name_ru, t.name_en, t.currency, t.fee_minor, t.fee_period,
+       t.minutes, t.megabytes, t.sms, t.tariff_id = u.tariff_id AS is_current
+FROM subscribers s
+LEFT JOIN subscriptions u ON u.subscriber_id = s.subscriber_id
+LEFT JOIN tariffs t ON t.network = s.network
+WHERE s.msisdn = $1 AND s.held_until IS NULL
+ORDER BY t.fee_minor * CASE t.fee_period WHEN 'day' THEN 30 ELSE 1 END, t.tariff_id
+LIMIT $2
+"""
+OFFERED_MAX = 30
+"""As the contract says."""
+
+
+async def offered(connection: Connection, call: Call) -> Done | Refused:
+    """`tariffs.offered`."""
+    rows = await connection.fetch(_OFFERED, call.msisdn, OFFERED_MAX)
+    if not rows:
+        return UNKNOWN_NUMBER
+    if refusal := refusal_by_status(rows[0]["status"], call.operation):
+        return refusal
+    return Done(
+        {
+            "tariffs": [
+                {
+                    "id": row["tariff_id"],
+                    "name": row["name_" + call.language] or row["name_ru"],
+                    "fee": {"minor": row["fee_minor"], "currency": row["currency"]},
+                    "fee_period": row["fee_period"],
+                    "minutes": row["minutes"],
+                    "megabytes": row["megabytes"],
+                    "sms": row["sms"],
+                    "is_current": row["is_current"] is True,
+                }
+                for row in rows
+                if row["tariff_id"] is not None
+            ]
+        }
+    )
+
+
 async def current(connection: Connection, call: Call) -> Done | Refused:
     """`tariffs.current`. A name that a language lacks is given in Russian, which every tariff has."""
     row = await connection.fetchrow(_CURRENT, call.msisdn)

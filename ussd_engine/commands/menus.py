@@ -88,6 +88,7 @@ def add(  # long because: a command and its options stand side by side
     differing.set_defaults(run=_diff)
     writing = commands.add_parser("schema", help="write the JSON Schema of menus, by which editors complete them")
     writing.add_argument("file", nargs="?", type=Path, default=SCHEMA_FILE, help=f"(default: {SCHEMA_FILE})")
+    writing.add_argument("--keys", action="store_true", help="print the table of all keys instead, as Markdown")
     writing.set_defaults(run=_schema)
 
 
@@ -378,6 +379,9 @@ def _running_lines(running: list[dict[str, Any]] | None) -> Iterable[str]:
 
 
 def _schema(arguments: argparse.Namespace) -> int:
+    if arguments.keys:
+        print(schema.key_table(), end="")
+        return 0
     arguments.file.write_text(json.dumps(schema.schema(), ensure_ascii=False, indent=1) + "\n")
     print(f"wrote {arguments.file}", file=sys.stderr)
     return 0

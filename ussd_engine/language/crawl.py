@@ -110,12 +110,17 @@ class _Crawler:
             min(len(session.history), 2),
             session.wanted,
             terms,
+            session.tries if self._counts_tries(session.screen) else 0,
             self._held(session),
         )
         if state not in known:
             known.add(state)
             ahead.append((session, terms))
             self._weigh(session)
+
+    def _counts_tries(self, name: str) -> bool:
+        screen = self._service.screens[name]
+        return not isinstance(screen, menu.UNSEEN_OR_LAST) and screen.tries is not None
 
     def _weigh(self, session: Session) -> None:
         try:

@@ -178,3 +178,39 @@ def _arguments(call: str) -> Schema:
     if needed:
         then["required"] = ["with"]
     return {"if": {"properties": {"call": {"const": call}}}, "then": then}
+
+
+_PARTS: Mapping[str, Mapping[str, Key]] = {
+    "the file": grammar.SERVICE,
+    "a file of shared screens": grammar.PART,
+    **{f"`{kind}`": keys for kind, keys in grammar.SCREENS.items()},
+    "an option": grammar.OPTION,
+    "a case of a `route`": grammar.CASE,
+    "`do`": grammar.DO,
+    "where an outcome leads": {**grammar.LEAD, **grammar.AGAIN},
+    "`check`": grammar.CHECK,
+    "bounds of a check": grammar.BOUNDS,
+    "`tries`": grammar.TRIES,
+    "`requires`": grammar.REQUIRES,
+    "a need": grammar.NEED,
+    "`open_to`": grammar.OPEN_TO,
+    "a code with a screen of its own": grammar.CODE,
+    "`resume` of the file": grammar.RESUME,
+    "`use`": grammar.USE,
+    "`confidential`": grammar.CONFIDENTIAL,
+    "`keys`": grammar.KEYS,
+    "`sms`": grammar.SMS,
+    "a pattern": grammar.PATTERN,
+    "a test": grammar.TEST,
+    "a step of a talk": grammar.STEP,
+}
+
+
+def key_table() -> str:
+    """Every key of every part, as the table of `docs/menu-language.md`."""
+    rows = ["| Where | Key | |", "|---|---|---|"]
+    for part, keys in _PARTS.items():
+        for at, (name, key) in enumerate(keys.items()):
+            must = " (required)" if key.required else ""
+            rows.append(f"| {part if at == 0 else ''} | `{name}` | {key.means}{must} |")
+    return "\n".join(rows) + "\n"

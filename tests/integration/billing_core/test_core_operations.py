@@ -88,6 +88,16 @@ async def test_the_tariff_is_named_in_the_language_of_the_call_or_in_russian(
     assert outcome.result["name"] == name
 
 
+async def test_the_tariffs_of_the_network_are_offered_the_cheapest_first(core: Core) -> None:
+    outcome = await core.ask("tariffs.offered", ACTIVE, language="en")
+    assert isinstance(outcome, Done)
+    tariffs = outcome.result["tariffs"]
+    assert isinstance(tariffs, list)
+    assert [tariff["name"] for tariff in tariffs] == ["Daytime unlimited", "11", "Every day", "Plenty"]
+    assert [tariff["name"] for tariff in tariffs if tariff["is_current"]] == ["Plenty"]
+    assert tariffs[0]["fee"] == {"minor": 149000, "currency": "KZT"}
+
+
 async def test_a_monthly_tariff_renews_on_its_day_and_a_daily_one_tomorrow(core: Core) -> None:
     monthly = await core.ask("tariffs.current", ACTIVE)
     daily = await core.ask("tariffs.current", "77010000008")
@@ -137,7 +147,7 @@ async def test_a_language_that_the_country_does_not_offer_is_refused_and_not_rem
 async def test_every_seeded_number_is_answered_by_the_contract(core: Core) -> None:
     for first in (77010000000, 77770000000, 996555000000, 996777000000, 996700000000):
         for n in range(0, 1000, 37):
-            for operation in ("subscribers.hello", "balances.get", "tariffs.current"):
+            for operation in ("subscribers.hello", "balances.get", "tariffs.current", "tariffs.offered"):
                 assert isinstance(await core.ask(operation, str(first + n)), Done | Refused)
 
 

@@ -46,11 +46,12 @@ def test_every_menu_of_ours_names_the_schema_and_keeps_it(path: Path) -> None:
     "name",
     [
         "unknown_head_key", "no_service_name", "no_languages", "screen_with_two_kinds", "screen_unknown_key",
-        "option_key_not_quoted", "option_key_too_large", "check_unknown", "check_without_reason", "check_unknown_bound",
-        "tries_none", "tries_without_then", "requires_unknown_trust", "requires_unknown_status", "requires_without_else",
-        "call_unknown", "call_missing", "call_outcome_missing", "call_argument_missing", "call_argument_unknown",
-        "call_other_refusals_missing", "call_refusal_unknown", "notice_of_an_unknown_event", "test_unknown_step",
-        "resume_of_a_screen", "confidential_without_again", "list_item_without_id", "language_no", "screen_bad_name",
+        "option_key_not_quoted", "option_key_too_large", "check_unknown", "check_without_reason",
+        "check_unknown_bound", "tries_none", "tries_without_then", "requires_unknown_trust",
+        "requires_unknown_status", "requires_without_else", "call_unknown", "call_missing",
+        "call_outcome_missing", "call_argument_missing", "call_argument_unknown", "call_other_refusals_missing",
+        "call_refusal_unknown", "notice_of_an_unknown_event", "test_unknown_step", "resume_of_a_screen",
+        "confidential_without_again", "list_item_without_id", "language_no", "screen_bad_name",
     ],
 )  # fmt: skip
 def test_an_editor_marks_what_the_reader_refuses(name: str) -> None:
