@@ -160,7 +160,7 @@ def _write(services: int) -> None:
         (FOLDER / f"service_{number:03}.yaml").write_text(made_up(number))
 
 
-def made_up(number: int) -> str:
+def made_up(number: int) -> str:  # long because: it is a file of YAML, line by line
     """A service of thirty screens: menus, questions, a list, calls, ends; in three languages, with a test."""
     rows = [
         f"menu: 1\nservice: service_{number:03}\nlanguages: {{kk: Қазақша, ru: Русский, en: English}}",
