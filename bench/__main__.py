@@ -17,17 +17,19 @@ from pathlib import Path
 
 import uvloop
 
-from bench import codec
+from bench import codec, menus, swaps
 from bench.driver import Result, Scenario, Step, run
+from bench.own import own_settings
 from stack.programs import installed_programs
-from stack.settings import Settings, read_settings
 from stack.together import Stack, start_all
 
 FOLDER = Path(".build/bench")
 FIRST_NUMBER = 77010000000
 WARM_NUMBERS = 5_000
 """Numbers of the menu scenario: few enough that their greeting is remembered."""
-PORTS = {8080: 28080, 8081: 28081, 2775: 22775}
+PORTS_FROM = 20000
+PARTS = ("codec", "menus", "swaps")
+"""What is measured beside turns: the codec, menus without I/O, live change under load."""
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -62,26 +64,36 @@ def main() -> int:
     parser.add_argument("--numbers", type=int, default=1_000_000, help="seeded subscribers (default: 1,000,000)")
     parser.add_argument("--seconds", type=float, default=8.0, help="measured time a row (default: 8)")
     parser.add_argument("--in-flight", default="1,64,512", help="dialogues at a time (default: 1,64,512)")
-    parser.add_argument("--only", choices=["a", "b", "codec"], help="one part alone")
+    parser.add_argument("--only", choices=["a", "b", *PARTS], help="one part alone")
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     options = parser.parse_args()
     figures: dict[str, object] = {"machine": machine()}
     print(f"machine: {machine()}")
+    wrong = False
     if options.only in (None, "codec"):
         measured = codec.measure()
         print(codec.table(measured))
         figures["codec"] = measured._asdict()
-    results: list[Result] = []
-    if options.only != "codec":
+    if options.only in (None, "menus"):
+        of_menus = menus.measure()
+        print(menus.table(of_menus))
+        figures["menus"] = of_menus._asdict()
+    if options.only not in PARTS:
         results = _drive(options)
         figures["turns"] = [result._asdict() for result in results]
+        wrong = any(result.wrong_screens or result.refused for result in results)
+    if options.only in (None, "swaps"):
+        swapped = swaps.measure()
+        print(swaps.table(swapped))
+        figures["swaps"] = swapped._asdict()
+        wrong = wrong or swaps.failed(swapped)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
-    return 1 if any(result.wrong_screens or result.refused for result in results) else 0
+    return 1 if wrong else 0
 
 
 def _drive(options: argparse.Namespace) -> list[Result]:
-    settings = _settings()
+    settings = own_settings(FOLDER, PORTS_FROM)
     results: list[Result] = []
     with Stack(say=print) as stack:
         start_all(stack, settings, installed_programs(), options.numbers, say=print)
@@ -98,18 +110,6 @@ def _drive(options: argparse.Namespace) -> list[Result]:
                 results.append(uvloop.run(drive))
                 print(_row(results[-1]), flush=True)
     return results
-
-
-def _settings() -> Settings:
-    """Our own config.yaml with other ports and a data folder of its own, so that a running system is left alone."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    text = Path("config.yaml").read_text()
-    for old, new in PORTS.items():
-        text = text.replace(f"127.0.0.1:{old}", f"127.0.0.1:{new}")
-    for name in ("menus", "dialects"):
-        text = text.replace(f" {name}: {name} ", f" {name}: {Path(name).resolve()} ")
-    (FOLDER / "config.yaml").write_text(text)
-    return read_settings(FOLDER / "config.yaml")
 
 
 def _cpu(pid: int) -> float:

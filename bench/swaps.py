@@ -22,15 +22,15 @@ from typing import NamedTuple
 import uvloop
 
 from bench.driver import BIND_SECONDS_MAX, Bind, Scenario, Step, Tally
+from bench.own import own_settings
 from stack.programs import installed_programs
-from stack.settings import Settings, read_settings
 from stack.together import Stack, start_all
 from ussd_engine.commands import operate
 from ussd_engine.config import read_settings as engine_settings
 from ussd_engine.operator_side import RELOAD_PATH
 
 FOLDER = Path(".build/bench/swaps")
-PORTS = {8080: 28180, 8081: 28181, 2775: 22875}
+PORTS_FROM = 20100
 FIRST_NUMBER = 77010005000
 NUMBERS = 5_000
 SEEDED = 10_000
@@ -176,14 +176,29 @@ def own_menus(folder: Path) -> Path:
     return menus
 
 
-def _settings(menus: Path) -> Settings:
-    text = Path("config.yaml").read_text()
-    for old, new in PORTS.items():
-        text = text.replace(f"127.0.0.1:{old}", f"127.0.0.1:{new}")
-    text = text.replace(" menus: menus ", f" menus: {menus.resolve()} ")
-    text = text.replace(" dialects: dialects ", f" dialects: {Path('dialects').resolve()} ")
-    (FOLDER / "config.yaml").write_text(text)
-    return read_settings(FOLDER / "config.yaml")
+def measure(swaps: int = 50, turns: float = 3000) -> Result:
+    """Starts a system, swaps its menus so many times under so many turns a second."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    menus = own_menus(FOLDER)
+    settings = own_settings(FOLDER, PORTS_FROM, menus)
+    with Stack(say=lambda _: None) as stack:
+        start_all(stack, settings, installed_programs(), SEEDED, say=lambda _: None)
+        listen = settings.engine_smpp
+        return uvloop.run(swap_under_load(settings.config, listen.host, listen.port, menus, swaps, turns))
+
+
+def table(r: Result) -> str:
+    """The figures for people."""
+    return (
+        f"{r.swaps} swaps of menus in {r.seconds} s under {r.turns_per_second:,} turns/s: {r.turns:,} turns,\n"
+        f"  {r.wrong_screens} wrong screens, {r.unanswered} without a screen, {r.refused} refused;\n"
+        f"  {r.marks} versions seen; p99 {r.p99_ms} ms, longest {r.longest_ms} ms"
+    )
+
+
+def failed(r: Result) -> bool:
+    """Was a screen wrong or missing?"""
+    return bool(r.wrong_screens or r.unanswered or r.refused)
 
 
 def main() -> int:
@@ -193,23 +208,9 @@ def main() -> int:
     parser.add_argument("--turns", type=float, default=3000, help="turns a second (default: 3000)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    menus = own_menus(FOLDER)
-    settings = _settings(menus)
-    with Stack(say=lambda _: None) as stack:
-        start_all(stack, settings, installed_programs(), SEEDED, say=lambda _: None)
-        listen = settings.engine_smpp
-        result = uvloop.run(
-            swap_under_load(settings.config, listen.host, listen.port, menus, options.swaps, options.turns)
-        )
-    if options.json:
-        print(json.dumps(result._asdict()))
-    else:
-        r = result
-        print(f"{r.swaps} swaps in {r.seconds} s under {r.turns_per_second:,} turns/s: {r.turns:,} turns,")
-        print(f"  {r.wrong_screens} wrong screens, {r.unanswered} without a screen, {r.refused} refused;")
-        print(f"  {r.marks} versions seen; p99 {r.p99_ms} ms, longest {r.longest_ms} ms")
-    return 1 if result.wrong_screens or result.unanswered or result.refused else 0
+    result = measure(options.swaps, options.turns)
+    print(json.dumps(result._asdict()) if options.json else table(result))
+    return 1 if failed(result) else 0
 
 
 if __name__ == "__main__":

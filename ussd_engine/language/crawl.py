@@ -236,8 +236,11 @@ class _Crawler:
         yield keys.back
         if session.first:
             return  # what is chosen on a further page is what would have been chosen on the first
-        yield keys.home
         yield "?"
+        if session.tries:
+            yield from ("", "W" * 160)
+            return  # what is answered rightly after a wrong answer leads where it would have led at once
+        yield keys.home
         if isinstance(screen, WITH_OPTIONS):
             yield from (option.key for option in screen.options)
         elif isinstance(screen, ListScreen):
