@@ -7,6 +7,7 @@ its standard output, and ends. Its memory and its time are bounded.
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import sys
 import time
@@ -28,6 +29,7 @@ from .menu_folder import read_folder
 
 _HOME = Path(__file__).resolve().parent.parent
 SECONDS_MAX = 60.0
+NICENESS = 10
 MEMORY_OCTETS_MAX = 1024 * 1024 * 1024
 """Of address space; what is really used is in `Compiled.memory_kib`."""
 MISTAKES_MAX = 1000
@@ -131,7 +133,8 @@ async def catalog_from(result: Compiled, known: Mapping[str, Service]) -> Catalo
 
 
 def main() -> None:
-    """The child."""
+    """The child. It steps back behind the engine that serves meanwhile."""
+    os.nice(NICENESS)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_OCTETS_MAX, MEMORY_OCTETS_MAX))
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
     try:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
-
-import yaml
 
 from strict_yaml import Mistake, Node, did_you_mean, read_tree
 
@@ -21,7 +20,7 @@ from .talk import Difference, Talk, talks_in
 
 VERSION = 1
 _KEYS = ("talks", "service", "tests")
-_LINE_CHARACTERS = 120
+_PLAIN = re.compile(r"[a-z_]\w*(?:\.\w+)*", re.ASCII | re.IGNORECASE)
 
 
 def read_talks(files: Files, folder: str, services: Mapping[str, Service]) -> tuple[list[Talk], list[Mistake]]:
@@ -59,10 +58,29 @@ def written(service: str, tests: list[dict[str, Any]]) -> str:
 
 
 def _item(test: Mapping[str, Any]) -> str:
-    lines = yaml.safe_dump(
-        dict(test), allow_unicode=True, sort_keys=False, width=_LINE_CHARACTERS, default_style=None
-    ).splitlines()
-    return "".join(f"  {'- ' if at == 0 else '  '}{line}\n" for at, line in enumerate(lines))
+    """A step of the talk and a call have a line each."""
+    rows: list[str] = []
+    for key, value in test.items():
+        if key == "talk":
+            rows += [f"{key}:", *(f"  - {_flow(step)}" for step in value)]
+        elif isinstance(value, dict):
+            rows += [f"{key}:", *(f"  {_name(name)}: {_flow(each)}" for name, each in value.items())]
+        else:
+            rows.append(f"{key}: {_flow(value)}")
+    return "".join(f"  {'- ' if at == 0 else '  '}{row}\n" for at, row in enumerate(rows))
+
+
+def _flow(value: object) -> str:
+    """A value as YAML on one line."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_name(key)}: {_flow(each)}" for key, each in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_flow, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _name(key: str) -> str:
+    return key if _PLAIN.fullmatch(key) else json.dumps(key, ensure_ascii=False)
 
 
 def updated(octets: bytes, differences: Iterable[Difference]) -> bytes:
