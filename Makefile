@@ -16,10 +16,13 @@ define part
 	@echo "-- $(1)"; begun=$$(date +%s); $(2); code=$$?; echo "-- $(1): $$(($$(date +%s) - begun)) s"; exit $$code
 endef
 
-# $(call tests,NAME,FOLDER): the tests of a folder, or a line that there are none.
+# $(call tests,NAME,FOLDER,OPTIONS): the tests of a folder, or a line that there are none.
 define tests
-	$(call part,$(1) tests,if [ -d $(2) ]; then $(IN) pytest -q $(2); else echo "there are none in $(2)"; fi)
+	$(call part,$(1) tests,if [ -d $(2) ]; then $(IN) pytest -q $(3) $(2); else echo "there are none in $(2)"; fi)
 endef
+
+# For tests that wait more than they work: two at a time, those of a file in one process, which have their servers there.
+TWO := -n 2 --dist loadfile
 
 .PHONY: help run test test-setup lint test-unit test-property test-integration test-faults bench peers lock clean python
 
@@ -59,7 +62,7 @@ test-property: test-setup
 	$(call tests,property,tests/property)
 
 test-integration: test-setup peers
-	$(call tests,integration,tests/integration)
+	$(call tests,integration,tests/integration,$(TWO))
 	$(call tests,peer,tests/peers)
 
 test-faults: test-setup
