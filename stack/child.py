@@ -185,6 +185,8 @@ def wait_until(
     try:
         while not ready():
             if child.poll() is not None:
+                if ready():
+                    break  # it has ended in between, and that is what was waited for
                 raise StartError(f"{child.name} {child.ending_and_reason()} (log: {child.log})")
             if time.monotonic() > deadline:
                 raise StartError(
