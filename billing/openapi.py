@@ -19,11 +19,11 @@ from billing.contract import (
     CURRENCIES,
     ID_CHARACTERS_MAX,
     LANGUAGES,
-    MONEY_MINOR_MOST,
     OPERATIONS,
     Choice,
     Count,
     Day,
+    Digits,
     Field,
     Flag,
     Id,
@@ -78,7 +78,7 @@ def document() -> dict[str, Any]:
                     ),
                 }
             },
-            "schemas": {"Money": _MONEY, "Problem": _PROBLEM},
+            "schemas": {"Problem": _PROBLEM},
             "responses": {status: _problem_response(why) for status, why in _PROBLEMS.items()},
         },
     }
@@ -88,17 +88,6 @@ def text() -> str:
     """The document as it stands in the file."""
     return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
 
-
-_MONEY: dict[str, Any] = {
-    "type": "object",
-    "description": "A sum in hundredths of its currency.",
-    "required": ["minor", "currency"],
-    "additionalProperties": False,
-    "properties": {
-        "minor": {"type": "integer", "minimum": -MONEY_MINOR_MOST, "maximum": MONEY_MINOR_MOST},
-        "currency": {"enum": list(CURRENCIES)},
-    },
-}
 
 _PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -191,7 +180,9 @@ def _schema(kind: Type) -> dict[str, Any]:  # one case a type of the closed set
         case Id():
             return {"type": "string", "pattern": f"^[!-~]{{1,{ID_CHARACTERS_MAX}}}$"}
         case Money():
-            return {"$ref": "#/components/schemas/Money"}
+            return _money(kind)
+        case Digits(most, least):
+            return {"type": "string", "pattern": f"^[0-9]{{{least},{most}}}$"}
         case Count(most):
             return {"type": "integer", "minimum": 0, "maximum": most}
         case Day():
@@ -204,6 +195,18 @@ def _schema(kind: Type) -> dict[str, Any]:  # one case a type of the closed set
             return {"type": "boolean"}
         case ListOf(fields, items_max):
             return {"type": "array", "maxItems": items_max, "items": _object(fields, closed=False)}
+
+
+def _money(kind: Money) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "required": ["minor", "currency"],
+        "additionalProperties": False,
+        "properties": {
+            "minor": {"type": "integer", "minimum": kind.least, "maximum": kind.most},
+            "currency": {"enum": list(CURRENCIES)},
+        },
+    }
 
 
 def main() -> int:

@@ -30,6 +30,7 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?Z\Z")
 _ID = re.compile(r"[!-~]{1,64}\Z")
 _INN = re.compile(r"[0-9]{14}\Z", re.ASCII)
+_DIGITS = re.compile(r"[0-9]+\Z", re.ASCII)
 
 
 class Fault(NamedTuple):
@@ -67,14 +68,31 @@ class Msisdn:
 
 @dataclass(frozen=True, slots=True)
 class Money:
-    """A sum in hundredths of its currency, as `{"minor": 123450, "currency": "KZT"}`; a debt is below zero."""
+    """A sum in hundredths of its currency, as `{"minor": 123450, "currency": "KZT"}`, between two bounds in hundredths;
+    a debt is below zero."""
+
+    most: int = MONEY_MINOR_MOST
+    least: int = -MONEY_MINOR_MOST
 
     def wrong(self, value: object) -> str | None:
         if type(value) is not dict or value.keys() != {"minor", "currency"}:
             return "must be an object with exactly `minor` and `currency`"
-        if type(value["minor"]) is not int or abs(value["minor"]) > MONEY_MINOR_MOST:
-            return f"`minor` must be a whole number of at most {MONEY_MINOR_MOST}"
+        if type(value["minor"]) is not int or not self.least <= value["minor"] <= self.most:
+            return f"`minor` must be a whole number, {self.least} to {self.most}"
         return None if value["currency"] in CURRENCIES else f"`currency` must be {' or '.join(CURRENCIES)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Digits:
+    """Decimal digits that are no number to count with: a code, an account, a ticket. `least` to `most` of them."""
+
+    most: int
+    least: int = 1
+
+    def wrong(self, value: object) -> str | None:
+        if type(value) is str and self.least <= len(value) <= self.most and _DIGITS.match(value):
+            return None
+        return f"must be {self.most if self.least == self.most else f'{self.least} to {self.most}'} digits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +185,7 @@ class ListOf:
         return None if len(value) <= self.items_max else f"must have at most {self.items_max} items"
 
 
-Type: TypeAlias = Text | Msisdn | Money | Count | Day | Instant | Id | Inn | Choice | Secret | Flag | ListOf
+Type: TypeAlias = Text | Digits | Msisdn | Money | Count | Day | Instant | Id | Inn | Choice | Secret | Flag | ListOf
 
 
 def _is_in_calendar(written: str) -> bool:

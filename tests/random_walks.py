@@ -43,8 +43,10 @@ class Chance:
             case contract.Id():
                 return "".join(pick.choice("abcXYZ019{}`") for _ in range(pick.choice((1, contract.ID_CHARACTERS_MAX))))
             case contract.Money():
-                minor = pick.choice((0, 100, pick.randint(0, 10**9), contract.MONEY_MINOR_MOST)) * pick.choice((1, -1))
+                minor = pick.choice((kind.least, kind.most, pick.randint(kind.least, kind.most)))
                 return {"minor": minor, "currency": pick.choice(contract.CURRENCIES)}
+            case contract.Digits():
+                return "".join(pick.choice("0123456789") for _ in range(pick.choice((kind.least, kind.most))))
             case contract.Count():
                 return pick.choice((0, kind.most, pick.randint(0, kind.most)))
             case contract.Choice():

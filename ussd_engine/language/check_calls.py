@@ -10,7 +10,7 @@ from strict_yaml import Mistake, did_you_mean
 from .check_names import secrets_of
 from .leads import calls_of
 from .menu import Again, AskScreen, Do, Operand, Screen, Service
-from .shapes import Digits, Known, Many, Names, NoSuchName, Record, Shape, find, kind_of
+from .shapes import Known, Many, Names, NoSuchName, Record, Shape, find, kind_of
 
 
 def calls(service: Service, names: Names) -> Iterator[Mistake]:
@@ -103,9 +103,14 @@ def misfit(shape: Shape, wanted: contract.Type) -> str:
             fits = isinstance(shape, contract.Id | contract.Choice | contract.Msisdn | contract.Inn | contract.Day)
             return (
                 ""
-                if fits or (isinstance(shape, Digits) and shape.most <= contract.ID_CHARACTERS_MAX)
+                if fits or (isinstance(shape, contract.Digits) and shape.most <= contract.ID_CHARACTERS_MAX)
                 else _named(shape)
             )
+        case contract.Digits():
+            if not isinstance(shape, contract.Digits):
+                return kind_of(shape)
+            fits = shape.most <= wanted.most and shape.least >= wanted.least
+            return "" if fits else f"{shape.least} to {shape.most} digits, and it takes {wanted.least} to {wanted.most}"
         case contract.Choice():
             if not isinstance(shape, contract.Choice):
                 return kind_of(shape)
@@ -131,7 +136,7 @@ def _too_long(shape: Shape, most: int) -> str:
     match shape:
         case contract.Text():
             longest = shape.characters_max
-        case Digits():
+        case contract.Digits():
             longest = shape.most
         case contract.Choice():
             longest = max(map(len, shape.values), default=0)
@@ -147,13 +152,15 @@ def _too_long(shape: Shape, most: int) -> str:
 
 
 def _named(shape: Shape) -> str:
-    is_text = isinstance(shape, contract.Text | Known | Digits)
+    is_text = isinstance(shape, contract.Text | Known | contract.Digits)
     return f"{kind_of(shape)}, which may hold spaces or be too long" if is_text else kind_of(shape)
 
 
 def _cure(shape: Shape, wanted: contract.Type) -> str:
-    if isinstance(wanted, contract.Text) and isinstance(shape, contract.Text | Digits):
+    if isinstance(wanted, contract.Text) and isinstance(shape, contract.Text | contract.Digits):
         return f"Add `check: {{text: {{max: {wanted.characters_max}}}}}` where it is typed."
+    if isinstance(wanted, contract.Digits):
+        return f"Add `check: {{digits: {{min: {wanted.least}, max: {wanted.most}}}}}` where it is typed."
     if isinstance(wanted, contract.Count) and isinstance(shape, contract.Count):
         return f"Add `check: {{count: {{max: {wanted.most}}}}}` where it is typed."
     return f"Give it {kind_of(wanted)}."

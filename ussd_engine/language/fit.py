@@ -34,7 +34,7 @@ from .menu import (
     Words,
 )
 from .pages import SMS_LIMITS, Limits
-from .shapes import Digits, Known, Names, NoSuchName, Shape, find, item_names, names_of, notice_names
+from .shapes import Known, Names, NoSuchName, Shape, find, item_names, names_of, notice_names
 
 _ZONE = ZoneInfo("Asia/Almaty")
 _LONGEST_MOMENT = "2026-12-28T20:59:59.999999Z"
@@ -281,7 +281,7 @@ def longest_values(shape: Shape, language: str) -> list[Any]:
             return [sign * shape.characters_max for sign in "W€Ж"]
         case contract.Id():
             return [sign * contract.ID_CHARACTERS_MAX for sign in "W{`"]
-        case Digits():
+        case contract.Digits():
             return ["0" * shape.most]
         case Known():
             return list(shape.texts.get(language, ()))
@@ -290,7 +290,7 @@ def longest_values(shape: Shape, language: str) -> list[Any]:
         case contract.Count():
             return [shape.most]
         case contract.Money():
-            sums = (-contract.MONEY_MINOR_MOST, contract.MONEY_MINOR_MOST)
+            sums = (shape.least, shape.most)
             return [{"minor": minor, "currency": currency} for minor in sums for currency in contract.CURRENCIES]
         case contract.Msisdn():
             return ["9" * 15, "77777777777", "996777777777"]

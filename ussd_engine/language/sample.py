@@ -84,7 +84,9 @@ class Sample:
             case contract.Id():
                 return "Q" * (contract.ID_CHARACTERS_MAX if longest else 1)
             case contract.Money():
-                return {"minor": -contract.MONEY_MINOR_MOST if longest else 0, "currency": "KZT"}
+                return {"minor": kind.least or kind.most if longest else max(kind.least, 0), "currency": "KZT"}
+            case contract.Digits():
+                return "7" * (kind.most if longest else kind.least)
             case contract.Count():
                 return kind.most if longest else 0
             case contract.Choice():
@@ -118,7 +120,7 @@ class Sample:
             case contract.Count():
                 yield from sorted({0, kind.most} | self._near(kind.most))
             case contract.Money():
-                for number in sorted({0, 100} | self._near(contract.MONEY_MINOR_MOST)):
+                for number in sorted({max(0, kind.least), 100} | self._near(kind.most)):
                     yield {"minor": number, "currency": "KZT"}
             case contract.Text():
                 yield from (

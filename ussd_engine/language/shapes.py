@@ -21,12 +21,6 @@ COUNT_MOST = 10**12 - 1
 _PASSES_MAX = 8
 
 
-class Digits(NamedTuple):
-    """Digits that were typed, at most so many."""
-
-    most: int
-
-
 class Known(NamedTuple):
     """One of the texts that stand in the file: language → texts."""
 
@@ -46,7 +40,7 @@ class Many(NamedTuple):
     most: int
 
 
-Shape: TypeAlias = "contract.Type | Digits | Known | Record | Many"
+Shape: TypeAlias = "contract.Type | Known | Record | Many"
 Shapes: TypeAlias = "tuple[Shape, ...]"
 """What a name can hold; () when nothing is known of it."""
 Names: TypeAlias = Mapping[str, Shapes]
@@ -80,8 +74,8 @@ def names_of(service: Service) -> Names:
     for screen in service.screens.values():
         for do in calls_of(screen):
             _results(names, do)
-        if isinstance(screen, AskScreen) and screen.save:
-            _add(names, screen.save, _typed(screen.checks))
+        if isinstance(screen, AskScreen) and screen.save and not _has_named_bounds(screen):
+            _add(names, screen.save, _typed(screen.checks, names))
     for _ in range(_PASSES_MAX):  # what is set from a name that is set later needs another look
         before = dict(names)
         for screen in service.screens.values():
@@ -93,6 +87,9 @@ def names_of(service: Service) -> Names:
             _settings(names, lead)
         if names == before:
             break
+    for screen in service.screens.values():  # what bounds them is known now
+        if isinstance(screen, AskScreen) and screen.save and _has_named_bounds(screen):
+            _add(names, screen.save, _typed(screen.checks, names))
     return names
 
 
@@ -160,15 +157,16 @@ def _shape(field: contract.Field) -> Shape:
     return field.type
 
 
-def _typed(checks: tuple[Check, ...]) -> Shape:
+def _typed(checks: tuple[Check, ...], names: Names) -> Shape:
     """What an answer is that has passed these checks: the last one says its kind, and how long it can be."""
     if not checks:
         return contract.Text(ANSWER_CHARACTERS_MAX)
     check = checks[-1]
-    most = check.most.constant if check.most and not check.most.path and isinstance(check.most.constant, int) else None
+    most = _bound(check.most, names, largest=True)
     match check.kind:
         case "digits":
-            return Digits(min(most or ANSWER_CHARACTERS_MAX, ANSWER_CHARACTERS_MAX))
+            least = _bound(check.least, names, largest=False)
+            return contract.Digits(min(most or ANSWER_CHARACTERS_MAX, ANSWER_CHARACTERS_MAX), least or 1)
         case "count":
             return contract.Count(COUNT_MOST if most is None else most)
         case "money":
@@ -182,6 +180,20 @@ def _typed(checks: tuple[Check, ...]) -> Shape:
         case "choice":
             return contract.Choice(check.words)
     return contract.Text(min(most or ANSWER_CHARACTERS_MAX, ANSWER_CHARACTERS_MAX))
+
+
+def _bound(operand: Operand | None, names: Names, *, largest: bool) -> int | None:
+    """The bound of a check: as it stands in the file, or the largest (or least) that the name can hold."""
+    if operand is None:
+        return None
+    if not operand.path:
+        return operand.constant if isinstance(operand.constant, int) else None
+    counts = [shape.most for shape in _operand(operand, names) if isinstance(shape, contract.Count)]
+    return (max(counts) if largest else 1) if counts else None
+
+
+def _has_named_bounds(screen: AskScreen) -> bool:
+    return any(bound is not None and bound.path for check in screen.checks for bound in (check.least, check.most))
 
 
 def _saved_items(names: dict[str, Shapes], screen: Screen, service: Service) -> None:
@@ -237,6 +249,7 @@ def kind_of(shape: Shape) -> str:
     words = {
         contract.Text: "text", contract.Msisdn: "a number of a subscriber", contract.Money: "money",
         contract.Count: "a count", contract.Day: "a day", contract.Instant: "a moment", contract.Id: "an id",
+        contract.Digits: "digits",
         contract.Inn: "an INN", contract.Choice: "a choice", contract.Secret: "a secret",
         contract.Flag: "true or false", Record: "a record", Many: "a list",
     }  # fmt: skip
