@@ -226,7 +226,7 @@ class _Engine:
         billing = self.settings.engine.billing
         greetings = Greetings(
             self._billing, self._loop.time, new_id, billing.hello_seconds, billing.hello_cache_seconds,
-            billing.hello_cache_numbers_max,
+            billing.hello_cache_numbers_max, self._metrics.call_made,
         )  # fmt: skip
         witness = EngineWitness(self._metrics, self._chronicle, self._recordings)
         return Ports(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -32,6 +33,9 @@ def main() -> None:
     try:
         sys.exit(arguments.run(arguments))
     except StrictYamlError as error:
+        if getattr(arguments, "json", False):
+            listed = [{**each.place._asdict(), "what": each.what, "cure": each.cure} for each in error.mistakes]
+            print(json.dumps({"ok": False, "mistakes": listed}, ensure_ascii=False))
         for mistake in error.mistakes:
             print(mistake, file=sys.stderr)
         if len(error.mistakes) > 1:
@@ -43,6 +47,8 @@ def main() -> None:
     except BrokenPipeError:  # somebody has seen enough of what was printed
         sys.exit(1)
     except (CommandFailed, app.StartError, OSError, BindRefused) as error:
+        if getattr(arguments, "json", False):
+            print(json.dumps({"ok": False, "error": str(error)}, ensure_ascii=False))
         print(f"ussd-engine: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from billing.calls import Billing, Call, Done, Refused
+from billing.calls import Billing, Call, Done, Outcome, Refused
 
 
 class Subscriber(NamedTuple):
@@ -36,14 +36,16 @@ class Greetings:
         seconds_max: float,
         kept_seconds: float,
         numbers_max: int,
+        call_made: Callable[[str, Outcome, float], None] = lambda _operation, _outcome, _seconds: None,
     ) -> None:
-        """`now`: a monotonic clock, seconds. `seconds_max`: the deadline of one question."""
+        """`now`: a monotonic clock, seconds. `seconds_max`: the deadline of one question. `call_made`: counts it."""
         self._billing = billing
         self._now = now
         self._new_id = new_id
         self._seconds_max = seconds_max
         self._kept_seconds = kept_seconds
         self._numbers_max = numbers_max
+        self._call_made = call_made
         self._known: dict[str, tuple[float, Subscriber | None]] = {}
 
     async def ask(self, msisdn: str, language: str) -> Subscriber | None:
@@ -52,7 +54,9 @@ class Greetings:
         if known is not None and known[0] >= self._now():
             return known[1]
         call = Call(self._new_id(), "subscribers.hello", msisdn, language, {})
+        began = self._now()
         outcome = await self._billing.perform(call, self._seconds_max)
+        self._call_made(call.operation, outcome, self._now() - began)
         if isinstance(outcome, Done):
             result = outcome.result
             return self._remember(

@@ -23,11 +23,28 @@ def read_folder(folder: Path) -> MenuFolder:
     if not folder.is_dir():
         what, cure = "there is no such folder", "Name the folder of the menus."
         raise StrictYamlError([Mistake(Place(str(folder), 1, 1), what, cure)])
-    return MenuFolder(str(folder), _files(folder), _files(folder / TALKS))
+    mistakes: list[Mistake] = []
+    menus, talks = _files(folder, mistakes), _files(folder / TALKS, mistakes)
+    if mistakes:
+        raise StrictYamlError(mistakes)
+    return MenuFolder(str(folder), menus, talks)
 
 
-def _files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.yaml"))}
+def _files(folder: Path, mistakes: list[Mistake]) -> dict[str, bytes]:
+    """The menus of a folder; what an editor or a system keeps beside them begins with a dot, and is none."""
+    found = {}
+    for path in sorted(folder.glob("*.y*ml")):
+        place = Place(str(path), 1, 1)
+        if path.name.startswith("."):
+            continue
+        if path.suffix == ".yml":
+            mistakes.append(Mistake(place, "a file that would not be read", f"Name it {path.stem}.yaml."))
+            continue
+        try:
+            found[path.name] = path.read_bytes()
+        except OSError as error:
+            mistakes.append(Mistake(place, f"it cannot be read: {error.strerror}", "Put it right, or remove it."))
+    return found
 
 
 def fingerprint(folder: Path) -> Fingerprint:
@@ -37,7 +54,7 @@ def fingerprint(folder: Path) -> Fingerprint:
         try:
             with os.scandir(place) as entries:
                 for entry in entries:
-                    if entry.name.endswith(".yaml"):
+                    if entry.name.endswith((".yaml", ".yml")) and not entry.name.startswith("."):
                         state = entry.stat()
                         name = f"{place.name}/{entry.name}"
                         found.append((name, state.st_ino, state.st_size, state.st_mtime_ns))
@@ -58,12 +75,14 @@ def read_anywhere(name: str, menus: Path) -> MenuFolder:
     if Path(name).is_dir():
         return read_folder(Path(name))
     relative = Path(os.path.relpath(menus))
+    if name.startswith("-"):
+        raise NoSuchRevision(f"'{name}' is neither a folder nor a revision of git")
     return MenuFolder(f"{name}:{relative}", _at(name, relative), _at(name, relative / TALKS))
 
 
 def _at(revision: str, folder: Path) -> dict[str, bytes]:
     listed = _git("ls-tree", "--name-only", "-z", revision, f"{folder}/").decode()
-    names = [name for name in listed.split("\0") if name.endswith(".yaml")]
+    names = [name for name in listed.split("\0") if name.endswith(".yaml") and not Path(name).name.startswith(".")]
     return {Path(name).name: _git("show", f"{revision}:./{name}") for name in names}
 
 
@@ -78,5 +97,6 @@ def _git(*arguments: str) -> bytes:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoSuchRevision(f"git: {error}") from None
     if done.returncode:
-        raise NoSuchRevision(done.stderr.decode(errors="replace").strip().splitlines()[0])
+        said = done.stderr.decode(errors="replace").strip().splitlines()[0]
+        raise NoSuchRevision(f"neither a folder nor a revision of git ({said})")
     return done.stdout

@@ -111,8 +111,9 @@ class MenuWatch:
     def _refuse(self, mistakes: list[Mistake]) -> list[Mistake]:
         shown = tuple(str(each) for each in mistakes[:MISTAKES_SHOWN])
         self.refusals += 1
-        self.state = self.state._replace(refused_at=self._wall_clock(), refused=shown)
-        self._log.error("menus refused", mistakes=len(mistakes), first=shown[0])
+        since = self.state.refused_at if self.state.refused else None
+        self.state = self.state._replace(refused_at=since or self._wall_clock(), refused=shown)
+        self._log.error("menus refused", mistakes=len(mistakes), first=shown)
         return mistakes
 
     def look_at_switches(self) -> None:

@@ -109,7 +109,7 @@ class _Line:
         if response is None:
             self.arrived.put_nowait("the engine did not answer")
         elif response.command_status:
-            self.arrived.put_nowait(f"the engine refused: {constants.status_name(response.command_status)}")
+            self.arrived.put_nowait(_refusal(response.command_status))
         else:
             self.accepted.set()
 
@@ -121,6 +121,17 @@ class _Line:
 
     def gone(self, link: Link, reason: str) -> None:
         self.arrived.put_nowait(f"the connection ended: {reason}")
+
+
+def _refusal(status: int) -> str:
+    """Why the engine did not take a message, for who sent it."""
+    meant = {
+        constants.ESME_RINVSRCADR: "the number it comes from is no subscriber's number of the link's country",
+        constants.ESME_RINVDSTADR: "the short number or code it goes to cannot be read",
+        constants.ESME_RTHROTTLED: "there is too much at once",
+    }
+    name = constants.status_name(status)
+    return f"the engine refused: {meant[status]} ({name})" if status in meant else f"the engine refused: {name}"
 
 
 def _screen(text: str, ends: bool, seconds: float, limits: ScreenLimits) -> Screen:

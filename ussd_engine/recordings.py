@@ -39,6 +39,9 @@ class Recordings:
     def __bool__(self) -> bool:
         return bool(self._numbers)
 
+    def __contains__(self, msisdn: str) -> bool:
+        return msisdn in self._numbers
+
     def begin(self, msisdn: str) -> None:
         """From now on the number's calls are kept; what was kept before is gone."""
         now = self._now()

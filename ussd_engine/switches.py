@@ -53,13 +53,21 @@ def write_switches(path: Path, names: frozenset[str]) -> None:
 
 def names_of(service: Service) -> list[str]:
     """What of a service can be switched off: the service (in its own words, or the engine's), screens and options."""
-    return list(dict.fromkeys((service.id, *switches(service))))
+    whole = (service.id,) if service.dial or service.sms else ()
+    return list(dict.fromkeys((*whole, *switches(service))))
 
 
 def unknown(names: frozenset[str], services: Mapping[str, Service]) -> list[str]:
     """What is wrong with names that switch nothing, in words."""
-    known = [name for service in services.values() for name in names_of(service)]
-    return [
-        f"'{name}' switches nothing: no `maintenance:` text has this name. {did_you_mean(name, known)}"
-        for name in sorted(names) if name not in known
-    ]  # fmt: skip
+    known = {name for service in services.values() for name in names_of(service)}
+    return [f"'{name}' switches nothing: {_why(name, services, known)}" for name in sorted(names - known)]
+
+
+def _why(name: str, services: Mapping[str, Service], known: set[str]) -> str:
+    service, _, rest = name.partition("/")
+    screen, _, option = rest.partition("/")
+    if service in services and screen in services[service].screens:
+        options = getattr(services[service].screens[screen], "options", ())
+        if not option or option in (each.id for each in options):
+            return "it has no `maintenance:` text in its menu."
+    return did_you_mean(name, known)

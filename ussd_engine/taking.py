@@ -116,7 +116,7 @@ class Taking:
 
     async def _first_screen(self, found: Found, session: Session) -> Reply | None:
         service = found.service
-        if service.resume_seconds and not found.rest:
+        if service.resume_seconds and not found.rest and not self._ports.witness.records(session.msisdn):
             asked = await self._ask_to_resume(session)
             if asked is not None:
                 return asked
@@ -199,7 +199,7 @@ class Taking:
             service = self._catalog.services[session.service]
             step = walk.begin(service, _anew(session, service), (), terms)
         else:
-            step = Show(replace(session, turn=session.turn + 1), session.shown, False)
+            return await self._keep(resumption.asked_again(session), WRONG)
         shown = await self._walk(service, step)
         return None if shown is None else await self._keep(shown, said)
 

@@ -71,6 +71,10 @@ class Reply(NamedTuple):
 class Witness(Protocol):
     """Who is told what happened, to count it and to write it down."""
 
+    def records(self, msisdn: str) -> bool:
+        """Whether the number's dialogue is being made into a test: that begins at the beginning."""
+        ...
+
     def call_made(self, call: Call, outcome: Outcome, seconds: float) -> None:
         """A call ended."""
 

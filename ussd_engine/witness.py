@@ -19,6 +19,9 @@ class EngineWitness:
         self._chronicle = chronicle
         self._recordings = recordings
 
+    def records(self, msisdn: str) -> bool:
+        return bool(self._recordings) and msisdn in self._recordings
+
     def call_made(self, call: Call, outcome: Outcome, seconds: float) -> None:
         self._metrics.call_made(call.operation, outcome, seconds)
         if self._recordings:

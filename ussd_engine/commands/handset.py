@@ -82,7 +82,7 @@ def _dial(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.config)
     account, dialect = _account(arguments, settings)
     if arguments.save:
-        _check_name(arguments.save)
+        _check_name(settings, arguments.save)
         operate.ask(settings, operator_side.RECORDING_BEGIN_PATH, arguments.msisdn)
     answer = _fixed(arguments.send) if arguments.send is not None or quiet else _typed()
     conversation = uvloop.run(
@@ -209,9 +209,15 @@ def _as_json(conversation: phone.Conversation) -> dict[str, object]:
 # --- a conversation as a test ---------------------------------------------------------------------------------------
 
 
-def _check_name(name: str) -> None:
+def _check_name(settings: Settings, name: str) -> None:
+    if _talk_file(settings, name).exists():
+        raise CommandFailed(f"{_talk_file(settings, name)} is there already: choose another name")
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,60}", name):
         raise CommandFailed(f"'{name}' cannot be a file's name: write letters, digits, - and _")
+
+
+def _talk_file(settings: Settings, name: str) -> Path:
+    return settings.path(settings.engine.menus) / menu_folder.TALKS / f"{name}.yaml"
 
 
 def _save(settings: Settings, name: str, conversation: phone.Conversation, recorded: Mapping[str, Any]) -> Path:
@@ -219,7 +225,10 @@ def _save(settings: Settings, name: str, conversation: phone.Conversation, recor
     once, as a made-up one."""
     menus = menu_folder.read_folder(settings.path(settings.engine.menus))
     terms = compiler.terms_of(compiler.job_of(settings))
-    catalog = check_files(menus.menus, menus.name, terms.networks, {}).catalog
+    checked = check_files(menus.menus, menus.name, terms.networks, {})
+    if checked.mistakes:
+        raise CommandFailed(f"nothing is saved while menus have mistakes, the first: {checked.mistakes[0]}")
+    catalog = checked.catalog
     dialled = dial_string.parse(conversation.dialled)
     link = next(each for each in settings.links.values() if isinstance(each.config, ServerLink))
     found = catalog.find(link.config.network, dialled.parts) if dialled else None
@@ -239,7 +248,7 @@ def _save(settings: Settings, name: str, conversation: phone.Conversation, recor
         "network": link.config.network,
     }
     test |= {"calls": calls} if calls else {}
-    path = settings.path(settings.engine.menus) / menu_folder.TALKS / f"{name}.yaml"
+    path = _talk_file(settings, name)
     path.parent.mkdir(exist_ok=True)
     path.write_text(talk_files.written(found.service.id, [{**test, "talk": steps[: len(screens)]}]))
     return path

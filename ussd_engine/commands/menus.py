@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sessions.redis_store import RedisStore
 from sessions.store import StoreAway
-from strict_yaml import Mistake, StrictYamlError
+from strict_yaml import Mistake, StrictYamlError, did_you_mean
 
 from .. import compiler, menu_folder
 from ..config import Settings, read_settings
@@ -110,7 +110,11 @@ def _settings_of(arguments: argparse.Namespace) -> tuple[Settings, MenuFolder, T
     """The settings, the folder of menus, what it is checked against, and the one file that was asked about, or ""."""
     settings = read_settings(arguments.config)
     path: Path = getattr(arguments, "path", None) or settings.path(settings.engine.menus)
-    only = path.name if path.is_file() else ""
+    only = path.name if not path.is_dir() else ""
+    if only and not path.exists():
+        raise CommandFailed(f"there is no {path}")
+    if only and (path.suffix != ".yaml" or path.parent.name == menu_folder.TALKS):
+        raise CommandFailed(f"{path} is no menu: name the folder of menus, or a .yaml file in it")
     folder = menu_folder.read_folder(_short(path.parent if only else path))
     return settings, folder, compiler.terms_of(compiler.job_of(settings)), only
 
@@ -132,6 +136,10 @@ def _checked(folder: MenuFolder, terms: Terms) -> Checked:
     return checked
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def _listed(mistakes: Iterable[Mistake]) -> list[dict[str, Any]]:
     return [{**each.place._asdict(), "what": each.what, "cure": each.cure} for each in mistakes]
 
@@ -148,6 +156,9 @@ def _check(arguments: argparse.Namespace) -> int:
     _, folder, terms, only = _settings_of(arguments)
     verdict = examine(folder, terms)
     mistakes = _of_file(verdict.mistakes, only)
+    if only and not verdict.played and not mistakes:  # others have mistakes: this one is played without them
+        verdict = examine(_alone(folder, verdict, only), terms)
+        mistakes = list(verdict.mistakes)
     notes = [each for each in verdict.notes if not only or Path(each.place.file).name == only]
     seconds = time.perf_counter() - began
     if arguments.json:
@@ -164,6 +175,15 @@ def _check(arguments: argparse.Namespace) -> int:
     return 1 if mistakes else 0
 
 
+def _alone(folder: MenuFolder, verdict: Verdict, only: str) -> MenuFolder:
+    """The folder with one menu, the engine's words and the files of screens."""
+    services = {Path(node.place.file).name: service for service, node in verdict.checked.sources.items()}
+    parts = {name for name in folder.menus if name not in services}
+    keep = {only, *parts, *(name for name, service in services.items() if service == check.ENGINE)}
+    menus = {name: octets for name, octets in folder.menus.items() if name in keep}
+    return MenuFolder(folder.name, menus, {})
+
+
 def _summary(mistakes: list[Mistake], verdict: Verdict, seconds: float) -> str:
     if not mistakes:
         counted = ", ".join(f"{count:,} {name}" for name, count in verdict.counts.items())
@@ -171,8 +191,7 @@ def _summary(mistakes: list[Mistake], verdict: Verdict, seconds: float) -> str:
     by_file = Counter(each.place.file for each in mistakes)
     files = ", ".join(f"{count} in {file}" for file, count in sorted(by_file.items()))
     skipped = "" if verdict.played else " Tests and crawl wait until these are mended."
-    word = "mistake" if len(mistakes) == 1 else "mistakes"
-    return f"{len(mistakes)} {word}: {files}.{skipped} The first: {mistakes[0]} {seconds:.2f} s"
+    return f"{_counted(len(mistakes), 'mistake')}: {files}.{skipped} The first: {mistakes[0]} {seconds:.2f} s"
 
 
 # --- fit ------------------------------------------------------------------------------------------------------------
@@ -189,7 +208,9 @@ def _fit(arguments: argparse.Namespace) -> int:
     ]  # fmt: skip
     missed = [row for row in rows if not row.fits]
     if arguments.json:
-        listed = [{**row._asdict(), "place": str(row.place), "fits": row.fits} for row in rows]
+        listed = [
+            {**row._asdict(), "place": str(row.place), "signs": sorted(row.signs), "fits": row.fits} for row in rows
+        ]
         _print_json({"ok": not missed, "rows": listed})
         return 1 if missed else 0
     print(_FIT_HEAD)
@@ -286,7 +307,8 @@ def _crawl(arguments: argparse.Namespace) -> int:
         rows.append({"service": service.id, "walks": found.walks, "whole": found.whole, "seconds": round(seconds, 3)})
         if not arguments.json:
             left = "" if found.whole else ", not everything: it has too many states"
-            print(f"{service.id}: {found.walks:,} inputs in {seconds:.2f} s, {len(found.mistakes)} mistakes{left}")
+            mistaken = _counted(len(found.mistakes), "mistake")
+            print(f"{service.id}: {found.walks:,} inputs in {seconds:.2f} s, {mistaken}{left}")
     if arguments.json:
         _print_json({"ok": not mistakes, "services": rows, "mistakes": _listed(mistakes)})
     for mistake in mistakes if not arguments.json else ():
@@ -308,6 +330,9 @@ def _graph(arguments: argparse.Namespace) -> int:
         services = [service for service in services if service.id == arguments.service]
         if not services:
             raise CommandFailed(f"there is no service '{arguments.service}'")
+    spoken = {language for service in services for language in service.languages}
+    if arguments.language and arguments.language not in spoken:
+        raise CommandFailed(f"no service speaks '{arguments.language}'. {did_you_mean(arguments.language, spoken)}")
     drawn = graph.mermaid(services, arguments.language)
     if arguments.json:
         _print_json({"mermaid": drawn})
@@ -338,7 +363,7 @@ def _diff(arguments: argparse.Namespace) -> int:
         print(f"{'BREAKS' if each.breaks else 'changes'}  {each.service}: {each.what}")
     for line in _running_lines(running):
         print(line)
-    print(f"{len(found)} changes, {len(breaks)} break something" if found else "nothing is another")
+    print(f"{_counted(len(found), 'change')}, {len(breaks)} of them breaking" if found else "nothing has changed")
     return 1 if breaks else 0
 
 
@@ -382,6 +407,9 @@ def _schema(arguments: argparse.Namespace) -> int:
     if arguments.keys:
         print(schema.key_table(), end="")
         return 0
-    arguments.file.write_text(json.dumps(schema.schema(), ensure_ascii=False, indent=1) + "\n")
+    try:
+        arguments.file.write_text(json.dumps(schema.schema(), ensure_ascii=False, indent=1) + "\n")
+    except OSError as error:
+        raise CommandFailed(f"{arguments.file}: {error.strerror}") from None
     print(f"wrote {arguments.file}", file=sys.stderr)
     return 0

@@ -153,14 +153,14 @@ def _maintenance(arguments: argparse.Namespace) -> int:
     folder = menu_folder.read_folder(settings.path(settings.engine.menus))
     terms = compiler.terms_of(compiler.job_of(settings))
     checked = check_files(folder.menus, folder.name, terms.networks, {})
-    if checked.mistakes:
-        raise StrictYamlError(checked.mistakes)
     names = frozenset(arguments.names)
     if bool(names) != bool(arguments.turn):
         raise CommandFailed("say what: `ussd-engine maintenance off NAME`")
     wrong = switches.unknown(names - off, checked.services)
-    if wrong:
+    if wrong and not checked.mistakes:
         raise CommandFailed(wrong[0])
+    if wrong:  # a running engine has older menus, in which the name may stand
+        print(f"ussd-engine: not checked, because menus have mistakes: {wrong[0]}", file=sys.stderr)
     if arguments.turn:
         off = off | names if arguments.turn == "off" else off - names
         switches.write_switches(path, off)
@@ -170,8 +170,8 @@ def _maintenance(arguments: argparse.Namespace) -> int:
         return 0
     for name in can_be:
         print(f"{'OFF' if name in off else 'on ':<4} {name}")
-    if not can_be:
-        print("no menu has a `maintenance:` text: nothing can be switched off")
+    for name in sorted(off - set(can_be)):
+        print(f"OFF  {name}, and nothing has this name")
     return 0
 
 
@@ -206,7 +206,8 @@ def _probe(arguments: argparse.Namespace) -> int:
 def _hash_password(_arguments: argparse.Namespace) -> int:
     try:
         print(accounts.hash_password(getpass.getpass("password: ")))
+    except EOFError:
+        raise CommandFailed("no password was typed") from None
     except ValueError as error:
-        print(f"ussd-engine: {error}", file=sys.stderr)
-        return 1
+        raise CommandFailed(str(error)) from None
     return 0

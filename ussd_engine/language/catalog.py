@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath as FilePath
 from typing import NamedTuple
 
 from billing.contract import LANGUAGES
@@ -86,6 +87,8 @@ class Checked(NamedTuple):
     sources: Mapping[str, Node]
     mistakes: tuple[Mistake, ...]
     notes: tuple[check.Note, ...]
+    whole: bool = True
+    """Every file could be read."""
 
     @property
     def catalog(self) -> Catalog:
@@ -97,13 +100,14 @@ def check_files(files: Files, folder: str, networks: Iterable[str], dialects: Ma
     """Reads and checks all files together. `folder` is shown before their names; `dialects`: what a screen may hold."""
     readings = {name: menu_file.read_service(files[name], f"{folder}/{name}", files) for name in files}
     used = {use for reading in readings.values() for use in reading.uses}
+    readable = all(reading.node is not None for reading in readings.values())
     mistakes: list[Mistake] = []
     services: dict[str, Service] = {}
     sources: dict[str, Node] = {}
     whole = True
     for name, reading in readings.items():
         if reading.node is not None and menu_file.is_part(reading.node):
-            if name not in used:
+            if name not in used and readable:  # else what cannot be read may use it
                 what = "no service uses this file"
                 mistakes.append(Mistake(reading.node.place, what, "Write `use:` in a service, or remove the file."))
             continue
@@ -112,7 +116,9 @@ def check_files(files: Files, folder: str, networks: Iterable[str], dialects: Ma
         if service is not None and reading.node is not None:
             found += check.check(service, reading.broken)
             if service.id in services:
-                found.append(Mistake(service.place, f"service '{service.id}' stands in two files", "Rename one."))
+                other = FilePath(sources[service.id].place.file).name
+                place = reading.node.items["service"].place
+                found.append(Mistake(place, f"service '{service.id}' stands in {other} too", "Rename one."))
             services[service.id], sources[service.id] = service, reading.node
             if not reading.mistakes:
                 found += fit.mistakes([service], dialects)
@@ -121,7 +127,7 @@ def check_files(files: Files, folder: str, networks: Iterable[str], dialects: Ma
     start = Place(folder, 1, 1)
     mistakes += _together(services, start, tuple(networks), whole=whole)
     notes = tuple(note for service in services.values() for note in check.notes(service))
-    return Checked(services, sources, tuple(sorted(set(mistakes))), notes)
+    return Checked(services, sources, tuple(sorted(set(mistakes))), notes, whole and readable)
 
 
 def _together(

@@ -32,15 +32,17 @@ class Note(NamedTuple):
 
 def check(service: Service, broken: frozenset[str] = frozenset()) -> list[Mistake]:
     """Every mistake in how the service hangs together, in no order. `broken`: screens that could not be read."""
-    names = names_of(service)
+    names = names_of(service, broken)
+    screens = list(check_screens.screens(service, names, broken, ENGINE_SCREENS if service.id == ENGINE else ()))
+    whole = not broken and not screens  # else what is said of the ways through it would be a consequence
     return [
-        *check_screens.screens(service, names, broken, ENGINE_SCREENS if service.id == ENGINE else ()),
+        *screens,
         *check_screens.dialled_changes(service),
         *check_calls.calls(service, names),
         *check_names.names(service, names, whole=not broken),
-        *(() if broken else check_names.confidential(service)),
+        *(check_names.confidential(service) if whole else ()),
         *check_codes.two_starts(service),
-        *(() if broken else check_codes.promises(service)),
+        *(check_codes.promises(service) if whole else ()),
     ]
 
 

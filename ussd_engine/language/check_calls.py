@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from billing import contract
 from strict_yaml import Mistake, did_you_mean
 
-from .check_names import secrets_of
+from .check_names import secrets_of, text_meant
 from .leads import calls_of
 from .menu import Again, AskScreen, Do, Operand, Screen, Service
 from .shapes import Known, Many, Names, NoSuchName, Record, Shape, find, kind_of
@@ -80,7 +80,8 @@ def _argument(
         if operand.path[0] in secrets:
             yield Mistake(operand.place, f"the secret '{operand.path[0]}' is gone here", "Ask for it on this screen.")
         else:
-            yield Mistake(operand.place, str(error), did_you_mean(operand.path[-1], error.known))
+            cure = f"{did_you_mean(operand.path[-1], error.known)}{text_meant(operand.path, names)}"
+            yield Mistake(operand.place, str(error), cure)
         return
     for shape in shapes:
         if why := misfit(shape, wanted):
@@ -120,16 +121,18 @@ def misfit(shape: Shape, wanted: contract.Type) -> str:
             if not isinstance(shape, contract.Count):
                 return kind_of(shape)
             return f"up to {shape.most}, and the most is {wanted.most}" if shape.most > wanted.most else ""
-        case (
-            contract.Msisdn()
-            | contract.Inn()
-            | contract.Money()
-            | contract.Day()
-            | contract.Instant()
-            | contract.Flag()
-        ):
+        case contract.Money():
+            if not isinstance(shape, contract.Money):
+                return kind_of(shape)
+            fits = shape.most <= wanted.most and shape.least >= wanted.least
+            return "" if fits else f"{shape.least // 100} to {shape.most // 100}, and it takes {_whole(wanted)}"
+        case contract.Msisdn() | contract.Inn() | contract.Day() | contract.Instant() | contract.Flag():
             return "" if type(shape) is type(wanted) else kind_of(shape)
     return kind_of(shape)
+
+
+def _whole(money: contract.Money) -> str:
+    return f"{-(-money.least // 100)} to {money.most // 100}"
 
 
 def _too_long(shape: Shape, most: int) -> str:
@@ -163,4 +166,9 @@ def _cure(shape: Shape, wanted: contract.Type) -> str:
         return f"Add `check: {{digits: {{min: {wanted.least}, max: {wanted.most}}}}}` where it is typed."
     if isinstance(wanted, contract.Count) and isinstance(shape, contract.Count):
         return f"Add `check: {{count: {{max: {wanted.most}}}}}` where it is typed."
+    if isinstance(wanted, contract.Money) and isinstance(shape, contract.Money):
+        least, most = -(-wanted.least // 100), wanted.most // 100
+        return f"Add `check: {{money: {{min: {least}, max: {most}}}}}` where it is typed."
+    if isinstance(wanted, contract.Choice):
+        return f"Give it one of {', '.join(wanted.values)}, as \"'{wanted.values[0]}'\"."
     return f"Give it {kind_of(wanted)}."

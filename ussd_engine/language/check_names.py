@@ -25,7 +25,7 @@ from .menu import (
     ShowScreen,
     Words,
 )
-from .shapes import Many, Names, NoSuchName, Record, Shape, Shapes, find, item_names, kind_of, notice_names
+from .shapes import Known, Many, Names, NoSuchName, Record, Shape, Shapes, find, item_names, kind_of, notice_names
 
 OWN_NAMES = ("subscriber", "refused", "item", "lists", "language")
 """Names that the engine itself sets."""
@@ -128,6 +128,16 @@ def _own_names(service: Service, secrets: set[str]) -> Iterator[Mistake]:
                 yield Mistake(place, f"'{name}' is the engine's own name", "Choose another.")
         if saved in secrets:
             yield Mistake(screen.place, f"'{saved}' is a secret elsewhere, and kept here", "Give it another name.")
+        for lead in leads:
+            yield from _language_set(lead, service)
+
+
+def _language_set(lead: Lead, service: Service) -> Iterator[Mistake]:
+    """`set: {language: …}` to a language that the service speaks; what a name holds is looked at when it is walked."""
+    for name, operand in lead.settings:
+        if name == "language" and not operand.path and operand.constant not in service.languages:
+            what = f"the service does not speak '{operand.constant}'"
+            yield Mistake(operand.place, what, did_you_mean(str(operand.constant), service.languages))
 
 
 def _use(use: _Use, known: Names, secrets: set[str]) -> Iterator[Mistake]:
@@ -139,18 +149,42 @@ def _use(use: _Use, known: Names, secrets: set[str]) -> Iterator[Mistake]:
             cure = "Only a secret argument of the call on its own screen can take it."
             yield Mistake(use.place, f"'{name}' is a secret: it is shown, kept and compared nowhere", cure)
         else:
-            wanted = use.path[-1] if name in known else name
-            yield Mistake(use.place, str(error), did_you_mean(wanted, error.known))
+            yield Mistake(use.place, str(error), _meant(use, known, error))
         return
-    if use.fill is not None:
+    if use.fill is not None and use.path[-1] == "minor" and _is_of_money(use.path, known):
+        name = ".".join(use.path[:-1])
+        yield Mistake(use.place, f"'{name}.minor' is for programs: hundredths", f"Write ${{{name}|money}}.")
+    elif use.fill is not None:
         yield from _shown(use.fill, found, use.place)
 
 
+def _is_of_money(path: Path, known: Names) -> bool:
+    return len(path) > 1 and any(isinstance(shape, contract.Money) for shape in find(path[:-1], known))
+
+
+def _meant(use: _Use, known: Names, error: NoSuchName) -> str:
+    """What whoever wrote a name that is not there may have meant."""
+    name = use.path[0]
+    if name == "language":
+        return "Write subscriber.language."
+    cure = did_you_mean(use.path[-1] if name in known else name, error.known)
+    return cure if use.fill is not None else f"{cure}{text_meant(use.path, known)}"
+
+
+def text_meant(path: Path, known: Names) -> str:
+    """What to write if a word that names nothing was meant as it stands."""
+    return "" if len(path) > 1 or path[0] in known else f" If the text itself is meant, write \"'{path[0]}'\"."
+
+
+_TEXTUAL = (
+    contract.Text, contract.Digits, contract.Id, contract.Choice, contract.Msisdn, contract.Inn, contract.Secret, Known,
+)  # fmt: skip
 _SUITS: dict[str, tuple[type, ...]] = {
     "money": (contract.Money,),
     "date": (contract.Day, contract.Instant),
     "time": (contract.Instant,),
     "phone": (contract.Msisdn,),
+    **dict.fromkeys(("cut", "upper", "mask"), _TEXTUAL),
 }
 _NEEDS_FILTER: dict[type, tuple[str, ...]] = {contract.Instant: ("date", "time"), contract.Day: ("date",)}
 

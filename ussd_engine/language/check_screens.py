@@ -31,7 +31,8 @@ def screens(service: Service, names: Names, broken: frozenset[str], begins: Iter
     missing = list(_targets(service, broken))
     yield from missing
     reached = reached_from(service, [lead.go for lead in ways_in(service)] + list(begins))
-    if not broken and not missing:  # else what could not be read or found may have led there
+    begins_somewhere = bool(service.start or service.sms or list(begins) or any(code.go for code in service.dial))
+    if not broken and not missing and begins_somewhere:  # else what could not be read or found may have led there
         for name in service.screens.keys() - reached:
             if "." not in name or not _is_from_part(service, name):
                 cure = "Lead to it, or remove it."
@@ -93,7 +94,14 @@ def _targets(service: Service, broken: frozenset[str]) -> Iterator[Mistake]:
         if lead.go in menu.RESERVED:
             yield Mistake(lead.place, f"`{lead.go}` leads nowhere here", "Name a screen.")
         elif lead.go:
-            yield Mistake(lead.place, f"there is no screen '{lead.go}'", did_you_mean(lead.go, service.screens))
+            yield Mistake(lead.place, f"there is no screen '{lead.go}'", _screen_meant(lead.go, service))
+
+
+def _screen_meant(name: str, service: Service) -> str:
+    prefix, dot, _ = name.partition(".")
+    if dot and not any(each.startswith(f"{prefix}.") for each in service.screens):
+        return f"Write `use: {{file: {prefix}.yaml, as: {prefix}}}` at the top, if it is a screen of that file."
+    return did_you_mean(name, service.screens)
 
 
 def _all_leads(screen: Screen, service: Service) -> list[Lead]:
@@ -124,6 +132,15 @@ def _list(screen: ListScreen, service: Service, names: Names) -> Iterator[Mistak
             what = f"there is no list 'lists.{screen.items[1]}'"
             yield Mistake(screen.place, what, did_you_mean(screen.items[1], service.lists))
         return
+    if len(screen.items) == 1 and screen.items[0] in service.lists and not any(many_at(screen.items, names)):
+        name = screen.items[0]
+        yield Mistake(screen.place, f"'{name}' is a list of the file", f"Write `items: lists.{name}`.")
+        return
+    if screen.item is None and any("text" not in many.fields for many in many_at(screen.items, names)):
+        fields = sorted({field for many in many_at(screen.items, names) for field in many.fields})
+        what = f"the items of '{'.'.join(screen.items)}' have no 'text' to be shown"
+        cure = f"Add `item:` with the text of a line, of item.{', item.'.join(fields)}."
+        yield Mistake(screen.place, what, cure)
     if (kinds := _no_list(screen, names)) is not None:
         what = f"'{'.'.join(screen.items)}' is {kinds}, and no list"
         yield Mistake(screen.place, what, "Name a list of the file (lists.name), or one that a call returned.")

@@ -19,8 +19,21 @@ from sessions.session import Session, SessionTooLarge, to_octets
 from strict_yaml import Mistake, Place
 
 from . import leads, menu, sample, walk
+from .check_names import OWN_NAMES
 from .leads import calls_of, guards_of
-from .menu import WITH_OPTIONS, AskScreen, Check, Expression, ListScreen, Path, RouteScreen, Service
+from .menu import (
+    WITH_CODES,
+    WITH_OPTIONS,
+    AskScreen,
+    Check,
+    Expression,
+    Fill,
+    ListScreen,
+    Path,
+    RouteScreen,
+    Screen,
+    Service,
+)
 from .pages import SMS_LIMITS, Limits, fits
 from .sample import Profile
 from .talk import Networks
@@ -74,6 +87,7 @@ class _Crawler:
         self._conditions = list(_conditions(service))
         self._looked_at = _looked_at(service, self._conditions)
         self._constants = list(dict.fromkeys(each for one in self._conditions for each in one.constants))
+        self._shown_names = {name: _names_shown(screen) for name, screen in service.screens.items()}
         self._outcomes: dict[tuple[str, str], list[Outcome]] = {}
         self.seen: set[str] = set()
         self.found: dict[tuple[Place, str], Mistake] = {}
@@ -260,11 +274,20 @@ class _Crawler:
     def _look(self, shown: Show) -> None:
         self._note(shown)
         screen = self._service.screens.get(shown.session.screen)
+        if screen is not None and (walk.ENTERED, screen.id) in shown.marks:
+            self._look_for_gaps(screen, shown.session)
         cut = any(kind == walk.CUT for kind, _ in shown.marks)
         if screen is not None and (cut or not fits(shown.text, self._limits)):
             kind = f"with data of kind '{self._profile.name}'"
             what = f"screen '{screen.id}' does not fit in '{shown.session.language}' {kind}"
             self._tell(screen.place, what, "Shorten its texts, or cut its values.")
+
+    def _look_for_gaps(self, screen: Screen, session: Session) -> None:
+        """A name that is shown has been set on the way that has led here."""
+        for name in self._shown_names[screen.id]:
+            if name not in session.values:
+                what = f"screen '{screen.id}' shows '{name}', and there is a way to it on which nothing sets that"
+                self._tell(screen.place, what, f"Set '{name}' on every way, or say it under `needs:`.")
 
     def _note(self, step: Step) -> None:
         self.seen.update(name for kind, name in step.marks if kind in (walk.ENTERED, walk.ANSWERED))
@@ -287,6 +310,18 @@ def _looked_at(service: Service, conditions: list[Expression]) -> tuple[Path, ..
     """The names by which something is decided: in conditions, and as bounds of answers."""
     found = {path: None for one in conditions for path in one.names if path[0] != "subscriber"}
     return tuple(found)
+
+
+def _names_shown(screen: Screen) -> tuple[str, ...]:
+    """The names in the text of a screen; those of a confidential one live outside the session."""
+    if isinstance(screen, RouteScreen) or (isinstance(screen, WITH_CODES) and screen.again is not None):
+        return ()
+    options = [option.text for option in screen.options] if isinstance(screen, WITH_OPTIONS) else []
+    fills = (
+        part for words in (screen.text, *options) for template in words.by_language.values() for part in template
+        if isinstance(part, Fill)
+    )  # fmt: skip
+    return tuple(dict.fromkeys(fill.path[0] for fill in fills if fill.path[0] not in OWN_NAMES))
 
 
 def _texts_of(pattern: menu.Pattern) -> list[str]:

@@ -52,6 +52,10 @@ def _of_service(old: Service, new: Service) -> Iterator[Change]:
         yield from (Change(old.id, f"{what} '{each}' is new", False) for each in come)
 
     yield from both("language", old.languages, new.languages)
+    before, after = set(map(str, old.dial)), set(map(str, new.dial))
+    yield from (Change(old.id, f"code {each} is new", False) for each in after - before)
+    printed = {str(code) for code in old.dial if code.is_promise}
+    yield from (Change(old.id, f"code {each} is not promised any more", False) for each in printed - after)
     yield from both("screen", old.screens, new.screens)
     yield from both("notice", old.notices, new.notices)
     yield from both("network", old.open_to.networks, new.open_to.networks) if old.open_to.networks else ()
@@ -113,8 +117,11 @@ def _dialled(old: Mapping[str, Service], new: Mapping[str, Service]) -> Iterator
     for string, (service, way) in before.items():
         if string not in after:
             yield Change(service, f"{string} leads nowhere, it led to {way[-1]}", True)
-        elif after[string][1] != way:
+        elif after[string][1][-1] != way[-1]:
             yield Change(service, f"{string} leads to {after[string][1][-1]}, it led to {way[-1]}", True)
+        elif after[string][1] != way:
+            passes, passed = next(pair for pair in zip(after[string][1], way, strict=False) if pair[0] != pair[1])
+            yield Change(service, f"{string} passes {passes}, it passed {passed}", False)
 
 
 def _strings(services: Mapping[str, Service]) -> dict[str, tuple[str, tuple[str, ...]]]:

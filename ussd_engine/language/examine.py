@@ -70,5 +70,6 @@ def examine(folder: MenuFolder, terms: Terms) -> Verdict:
 def all_talks(folder: MenuFolder, checked: Checked) -> tuple[list[talk.Talk], list[Mistake]]:
     """The talks that stand beside the menus, and those in files of their own."""
     beside = [each for service, node in checked.sources.items() for each in talk.talks_in(node, service)]
-    apart, mistakes = talk_files.read_talks(folder.talks, f"{folder.name}/talks", checked.services)
-    return beside + apart, mistakes
+    apart, mistakes = talk_files.read_talks(folder.talks, f"{folder.name}/talks", checked)
+    talks = beside + apart
+    return talks, [*mistakes, *talk.twins(talks)]

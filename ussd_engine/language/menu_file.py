@@ -201,6 +201,8 @@ class _File(Screens):
         plain = dial_string.parse("*" + "*".join("1" if VARIABLE.match(part) else part for part in parts) + "#")
         if plain is None or not all(parts) or menu.is_variable(parts[0]):
             return None
+        if not all(menu.is_variable(part) or (part.isascii() and part.isdecimal()) for part in parts):
+            return None
         return parts
 
     def _open_to(self, node: Node | None, place: Place) -> OpenTo:
@@ -208,7 +210,7 @@ class _File(Screens):
             return OpenTo((), "", place)
         entries = self._entries(node, grammar.OPEN_TO)
         networks = self._texts(entries.get("networks"))
-        if "networks" in entries and not networks:
+        if "networks" in entries and entries["networks"].value == []:
             self._wrong(entries["networks"].place, "no network", "Name one, or leave `open_to` out.")
         return OpenTo(networks, self._target(entries.get("else")), node.place)
 
@@ -295,6 +297,8 @@ class _Part(Screens):
         folder, slash, _ = user.rpartition("/")
         node, mistakes = tree(octets, f"{folder}{slash}{name}")
         self.mistakes += mistakes
+        if node is None or not is_part(node) or "screens" not in node.items:
+            self.broken.add(f"{self._prefix}*")  # nothing is said of screens that it may have
         if node is None:
             return {}, {}
         if not is_part(node):

@@ -6,8 +6,9 @@ a harmless stand-in goes on, so that all mistakes of a file come at once.
 
 from __future__ import annotations
 
+import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,11 @@ NAME = re.compile(r"[a-z][a-z0-9_]*\Z")
 SCREEN_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\Z")
 TRUSTS = ("none", "partner", "operator")
 """How far a link is trusted to say whose number it is, least first."""
+
+
+def _near(name: str, others: Iterable[str]) -> str:
+    """The name among these that this one may be a misspelling of, or ""."""
+    return next(iter(difflib.get_close_matches(name, list(others), n=1)), "")
 
 
 class Parts:
@@ -45,11 +51,16 @@ class Parts:
         if not isinstance(node.value, dict):
             self._wrong(node.place, f"{node.kind} where a mapping is expected", "Write `key: value` lines.")
             return {}
-        for key in node.items:
+        meant = set()
+        for key, value in node.items.items():
             if key not in known:
-                self._wrong(node.key_places[key], f"unknown key '{key}'", did_you_mean(key, known))
+                cure = did_you_mean(key, known)
+                meant |= {word for word in required if cure == did_you_mean(word, (word,))}
+                if value.value is None and not NAME.match(key):
+                    cure = "A text with a comma in it goes in quotes."
+                self._wrong(node.key_places[key], f"unknown key '{key}'", cure)
         for key in required:
-            if key not in node.items:
+            if key not in node.items and key not in meant:
                 self._wrong(node.place, f"'{key}' is missing", f"Add `{key}:` here.")
         return {key: value for key, value in node.items.items() if key in known}
 
@@ -66,7 +77,8 @@ class Parts:
             return ""
         if isinstance(node.value, str):
             return node.value
-        cure = f'Write it in quotes: "{node.value}".' if isinstance(node.value, int | Decimal) else f"Write {what}."
+        written = str(node.value).lower() if isinstance(node.value, bool) else str(node.value)
+        cure = f'Write it in quotes: "{written}".' if isinstance(node.value, int | Decimal) else f"Write {what}."
         self._wrong(node.place, f"{node.kind} where {what} is expected", cure)
         return ""
 
@@ -98,9 +110,11 @@ class Parts:
             return Words({}, place)
         by_language: dict[str, menu.Template] = {}
         languages = tuple(self._languages)
+        before = len(self.mistakes)
         for language, text in self._mapping(node, languages, languages).items():
             by_language[language] = self._template(text)
-        self._same_placeholders(by_language, node)
+        if len(self.mistakes) == before:  # else what could not be read may hold what seems to be missing
+            self._same_placeholders(by_language, node)
         return Words({language: by_language.get(language, ("",)) for language in languages}, node.place)
 
     def _plain_words(self, node: Node | None) -> Words | None:
@@ -126,18 +140,28 @@ class Parts:
             return ("",)
 
     def _same_placeholders(self, by_language: Mapping[str, menu.Template], node: Node) -> None:
+        """Each name stands in the text of every language. One that few have is wrong there, and perhaps misspelt."""
         names = {
-            language: {part.path for part in template if isinstance(part, menu.Fill)}
+            language: {".".join(part.path) for part in template if isinstance(part, menu.Fill)}
             for language, template in by_language.items()
         }
-        everywhere = set().union(*names.values()) if names else set()
+        misspelt: set[tuple[str, str]] = set()
         for language, found in names.items():
-            for path in sorted(everywhere - found):
-                name = ".".join(path)
-                cure = f"Add ${{{name}}} to it, or take it from the others."
-                self._wrong(
-                    node.items[language].place, f"'{language}' lacks ${{{name}}}, other languages have it", cure
-                )
+            for name in sorted(found):
+                others = [other for other in names if name not in names[other]]
+                near = _near(name, [each for other in others for each in names[other] - found])
+                is_tie = 2 * len(others) == len(names) and near and (language, near) not in misspelt
+                if 2 * len(others) > len(names) or is_tie:
+                    what = f"'{language}' has ${{{name}}}, and other languages do not"
+                    cure = f"Did you mean ${{{near}}}?" if near else "Take it out, or add it to the others."
+                    self._wrong(node.items[language].place, what, cure)
+                    misspelt |= {(language, near), *((other, name) for other in others)}
+        for language, found in names.items():
+            for name in sorted(set().union(*names.values()) - found):
+                if (language, name) not in misspelt:
+                    what = f"'{language}' lacks ${{{name}}}, other languages have it"
+                    cure = f"Add ${{{name}}} to it, or take it from the others."
+                    self._wrong(node.items[language].place, what, cure)
 
     def _operand(self, node: Node) -> Operand:
         """A bare dotted name, or a constant; text in quotes cannot be told from a name, so `'text'` marks it."""
@@ -146,7 +170,8 @@ class Parts:
             return Operand((), value[1:-1], node.place)
         if isinstance(value, str):
             if not all(map(NAME.match, value.split("."))):
-                self._wrong(node.place, f"'{value}' is no name", "Write a dotted name; text as \"'text'\".")
+                number = f"Write {value} without quotes." if value.isdecimal() else ""
+                self._wrong(node.place, f"'{value}' is no name", number or "Write a dotted name; text as \"'text'\".")
             return Operand(tuple(value.split(".")), None, node.place)
         if isinstance(value, list | dict | Decimal):
             self._wrong(
@@ -212,7 +237,7 @@ class Parts:
 
     def _refusals(self, node: Node) -> dict[str, Outcome]:
         found = {code: self._outcome(value) for code, value in self._mapping(node, tuple(node.items)).items()}
-        if "*" not in found:
+        if isinstance(node.value, dict) and "*" not in found:
             self._wrong(node.place, "a refusal with another code has no place to go", 'Add `"*": screen`.')
         return found
 
@@ -279,7 +304,7 @@ class Parts:
         if isinstance(node.value, str) or (type(node.value) is int and node.value >= 0):
             return self._operand(node)
         self._wrong(node.place, "a bound that is no whole number", "Write a whole number, or a name.")
-        return Operand((), 0, node.place)
+        return Operand((), None, node.place)
 
     def _words_of(self, kind: str, node: Node | None) -> tuple[str, ...]:
         """What a `choice` chooses from, and the form of an `inn`."""

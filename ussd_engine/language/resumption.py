@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from sessions.session import Session
 
 from . import walk
+from .answers import NO_SUCH_OPTION
 from .menu import Service
+from .walk import Show
 
 RESUME = "resume"
 GO_ON, ANEW = "1", "2"
@@ -42,6 +44,12 @@ def question(cut_off: Session, begun: Session, words: str) -> Session:
         resumed=cut_off.id,
         shown=words,
     )
+
+
+def asked_again(session: Session) -> Show:
+    """The question once more, with the reason above it: what was typed is no answer to it."""
+    asked = replace(session, turn=session.turn + 1)
+    return Show(asked, f"{NO_SUCH_OPTION[session.language]}\n{session.shown}", False)
 
 
 def goes_on(session: Session) -> Session:

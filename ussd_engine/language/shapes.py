@@ -6,7 +6,7 @@ has a tuple of shapes. What is shown is measured by the longest of them, what go
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from billing import contract
@@ -64,8 +64,9 @@ class NoSuchName(Exception):
         super().__init__(what)
 
 
-def names_of(service: Service) -> Names:
-    """Every name of the service's dialogues and what it can hold."""
+def names_of(service: Service, broken: Collection[str] = ()) -> Names:
+    """Every name of the service's dialogues and what it can hold. `broken`: screens that could not be read, of whose
+    answers nothing is known."""
     names: dict[str, Shapes] = {"subscriber": (_SUBSCRIBER,)}
     for pattern in service.sms.patterns if service.sms else ():
         if pattern.save:
@@ -74,7 +75,9 @@ def names_of(service: Service) -> Names:
     for screen in service.screens.values():
         for do in calls_of(screen):
             _results(names, do)
-        if isinstance(screen, AskScreen) and screen.save and not _has_named_bounds(screen):
+        if isinstance(screen, AskScreen) and screen.save and screen.id in broken:
+            _add(names, screen.save)
+        elif isinstance(screen, AskScreen) and screen.save and not _has_named_bounds(screen):
             _add(names, screen.save, _typed(screen.checks, names))
     for _ in range(_PASSES_MAX):  # what is set from a name that is set later needs another look
         before = dict(names)
@@ -88,7 +91,7 @@ def names_of(service: Service) -> Names:
         if names == before:
             break
     for screen in service.screens.values():  # what bounds them is known now
-        if isinstance(screen, AskScreen) and screen.save and _has_named_bounds(screen):
+        if isinstance(screen, AskScreen) and screen.save and screen.id not in broken and _has_named_bounds(screen):
             _add(names, screen.save, _typed(screen.checks, names))
     return names
 
@@ -144,6 +147,8 @@ def _add(names: dict[str, Shapes], name: str, *shapes: Shape) -> None:
 def _results(names: dict[str, Shapes], do: Do) -> None:
     operation = contract.OPERATIONS.get(do.call)
     if operation is None:
+        if do.into:
+            _add(names, do.into)
         return
     if do.into:
         _add(names, do.into, Record({name: (_shape(field),) for name, field in operation.results.items()}))
@@ -170,7 +175,7 @@ def _typed(checks: tuple[Check, ...], names: Names) -> Shape:
         case "count":
             return contract.Count(COUNT_MOST if most is None else most)
         case "money":
-            return contract.Money()
+            return contract.Money(contract.MONEY_MINOR_MOST if most is None else 100 * most, 0)
         case "msisdn":
             return contract.Msisdn()
         case "day":
@@ -188,7 +193,9 @@ def _bound(operand: Operand | None, names: Names, *, largest: bool) -> int | Non
         return None
     if not operand.path:
         return operand.constant if isinstance(operand.constant, int) else None
-    counts = [shape.most for shape in _operand(operand, names) if isinstance(shape, contract.Count)]
+    shapes = _operand(operand, names)
+    counts = [shape.most for shape in shapes if isinstance(shape, contract.Count)]
+    counts += [-(-shape.most // 100) for shape in shapes if isinstance(shape, contract.Money)]
     return (max(counts) if largest else 1) if counts else None
 
 

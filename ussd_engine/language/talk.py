@@ -18,7 +18,7 @@ from sessions.session import Session, SessionTooLarge, from_octets, to_octets
 from strict_yaml import Mistake, Node, did_you_mean
 
 from .. import dial_string
-from . import grammar, resumption, walk
+from . import grammar, leads, resumption, walk
 from .catalog import Catalog
 from .grammar import Key
 from .menu import CALLS_MAX, Service
@@ -43,6 +43,8 @@ class Place(NamedTuple):
 
 
 Networks = Mapping[str, Place]
+_DOING = ("dial", "send", "sms", "notice", "cut")
+"""What a step can do."""
 
 
 class Talk(NamedTuple):
@@ -86,6 +88,16 @@ def talks_in(source: Node, service: str) -> list[Talk]:
     return found
 
 
+def twins(talks: Iterable[Talk]) -> Iterator[Mistake]:
+    """Tests of one name: which of them has failed could not be told."""
+    seen: dict[tuple[str, str], Talk] = {}
+    for talk in talks:
+        first = seen.setdefault((talk.service, talk.name), talk)
+        if first is not talk:
+            what = f"test '{talk.name}' stands twice, first at {first.node.place}"
+            yield Mistake(talk.node.place, what, "Give each its own name.")
+
+
 def play_all(catalog: Catalog, talks: Iterable[Talk], networks: Networks) -> list[Played]:
     """Plays every talk."""
     return [play(catalog, talk, networks) for talk in talks]
@@ -95,14 +107,16 @@ def play(catalog: Catalog, talk: Talk, networks: Networks, limits: Limits = _LIM
     """Plays one talk."""
     player = _Player(catalog, talk, networks, limits)
     try:
-        player.play()
+        if not player.mistakes:  # else what follows would be consequences
+            player.play()
     except _Stop as stop:
         player.mistakes.append(stop.mistake)
     except walk.MenuLoop as error:
         player.mistakes.append(Mistake(talk.node.place, str(error), "Let something on the way be a screen."))
     except SessionTooLarge as error:
         player.mistakes.append(Mistake(talk.node.place, str(error), "Keep less, or let the call return less."))
-    return Played(talk, tuple(player.mistakes), frozenset(player.seen), tuple(player.differences))
+    mistakes = (each._replace(what=f"test '{talk.name}': {each.what}") for each in player.mistakes)
+    return Played(talk, tuple(mistakes), frozenset(player.seen), tuple(player.differences))
 
 
 class _Stop(Exception):
@@ -120,6 +134,11 @@ def _keys(node: Node, keys: Mapping[str, Key]) -> Iterator[Mistake]:
     for key in grammar.required(keys):
         if key not in node.items:
             yield Mistake(node.place, f"'{key}' is missing", f"Add `{key}:` here.")
+
+
+def _switches(catalog: Catalog) -> list[str]:
+    """Everything that can be switched off."""
+    return [name for service in catalog.services.values() for name in (service.id, *leads.switches(service))]
 
 
 class _Player:
@@ -140,12 +159,18 @@ class _Player:
         self._left: dict[str, Node] = {}
         self._read_answers()
         self._secrets = self._texts("never_stored")
+        self._steps = self._checked_steps()
         self._service: Service | None = None
         self._session: Session | None = None
         self._cut = False
         place = networks[self._network]
         trust = self._word("trust", TRUSTS[-1], TRUSTS)
-        self._terms = Terms(limits, *place, trust=trust, off=frozenset(self._texts("off")))
+        off = self._texts("off")
+        self.mistakes += [
+            Mistake(self._entries["off"].place, f"'{name}' switches nothing", did_you_mean(name, _switches(catalog)))
+            for name in off if name not in _switches(catalog)
+        ]  # fmt: skip
+        self._terms = Terms(limits, *place, trust=trust, off=frozenset(off))
 
     def _word(self, key: str, default: str, known: Collection[str]) -> str:
         node = self._entries.get(key)
@@ -160,17 +185,47 @@ class _Player:
 
     def _texts(self, key: str) -> list[str]:
         node = self._entries.get(key)
-        return [str(each.value) for each in node.value] if node and isinstance(node.value, list) else []
+        if node is None:
+            return []
+        if not isinstance(node.value, list):
+            self.mistakes.append(Mistake(node.place, f"{node.kind} where a list is expected", "Write [a, b]."))
+            return []
+        return [str(each.value) for each in node.value]
+
+    def _checked_steps(self) -> list[Node]:
+        """The steps, when each of them does one thing."""
+        node = self._entries.get("talk")
+        if node is None:
+            return []
+        if not isinstance(node.value, list) or not node.value:
+            cure = "Write `- {dial: …}` and `- {send: …}` lines."
+            what = "no step" if node.value == [] else f"{node.kind} where steps are expected"
+            self.mistakes.append(Mistake(node.place, what, cure))
+            return []
+        for step in node.value:
+            self.mistakes += _keys(step, grammar.STEP)
+            done = [key for key in _DOING if key in step.items]
+            cut = step.items.get("cut")
+            if len(done) > 1:
+                what = f"a step that does two things: {' and '.join(done)}"
+                self.mistakes.append(Mistake(step.place, what, "Make them two steps."))
+            elif cut is not None and cut.value is not True:
+                self.mistakes.append(Mistake(cut.place, "`cut` is only ever true", "Write `cut: true`, or nothing."))
+        return node.value
 
     def _read_answers(self) -> None:
-        for name, node in (self._entries["calls"].items if "calls" in self._entries else {}).items():
+        calls = self._entries.get("calls")
+        if calls is not None and not isinstance(calls.value, dict):
+            self.mistakes.append(Mistake(calls.place, f"{calls.kind} where calls are expected", "Write {call: {…}}."))
+        for name, node in (calls.items if calls else {}).items():
+            if calls and name not in OPERATIONS:
+                what = f"the billing contract has no call '{name}'"
+                self.mistakes.append(Mistake(calls.key_places[name], what, did_you_mean(name, OPERATIONS)))
             self._answers[name] = list(node.value) if isinstance(node.value, list) else [node]
             self._left[name] = node
 
     def play(self) -> None:
-        talk = self._entries.get("talk")
-        for step in talk.value if talk and isinstance(talk.value, list) else ():
-            self.mistakes += _keys(step, grammar.STEP)
+        for step in self._steps:
             self._step(step)
         for name, node in self._left.items():
             self.mistakes.append(Mistake(node.place, f"'{name}' was never called", "Remove it, or make the call."))
@@ -194,10 +249,8 @@ class _Player:
             step = self._sms(str(entries["sms"].value))
         elif "send" in entries:
             step = self._send(node, str(entries["send"].value))
-        elif entries.keys() <= grammar.STEP.keys():
-            raise _Stop(node, "a step that does nothing", "Write dial, send, sms, notice or cut.")
         else:
-            return  # its keys have been told of
+            raise _Stop(node, "a step that does nothing", "Write dial, send, sms, notice or cut.")
         self._look(self._shown(step, node), node)
 
     def _shown(self, step: Step, node: Node) -> Show:
@@ -254,7 +307,7 @@ class _Player:
             return walk.show_again(self._service, resumption.goes_on(session), self._terms)
         if text == resumption.ANEW:
             return walk.begin(self._service, self._new_session(self._service), (), self._terms)
-        return Show(session, session.shown, False)
+        return resumption.asked_again(session)
 
     def _sms(self, text: str) -> Step:
         """An SMS to the service that the talk stands beside; an answer by notice is the screen ""."""
@@ -318,10 +371,10 @@ class _Player:
         cure = "Correct the menu or the test."
         screen, sees = node.items.get("screen"), node.items.get("sees")
         if screen and text != str(screen.value or ""):
-            self.mistakes.append(Mistake(screen.place, f"the screen is {text!r}", cure))
+            self.mistakes.append(Mistake(screen.place, f"the screen is {text!r}, not {screen.value!r}", cure))
             self.differences.append(Difference(screen, text))
         if sees and str(sees.value) not in text:
-            self.mistakes.append(Mistake(sees.place, f"the screen is {text!r}", cure))
+            self.mistakes.append(Mistake(sees.place, f"the screen is {text!r}, without {sees.value!r}", cure))
             self.differences.append(Difference(sees, text))
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from strict_yaml import Mistake, Node, did_you_mean, read_tree
 
-from .menu import Service
+from .catalog import Checked
 from .menu_file import Files
 from .talk import Difference, Talk, talks_in
 
@@ -23,19 +23,18 @@ _KEYS = ("talks", "service", "tests")
 _PLAIN = re.compile(r"[a-z_]\w*(?:\.\w+)*", re.ASCII | re.IGNORECASE)
 
 
-def read_talks(files: Files, folder: str, services: Mapping[str, Service]) -> tuple[list[Talk], list[Mistake]]:
+def read_talks(files: Files, folder: str, checked: Checked) -> tuple[list[Talk], list[Mistake]]:
     """The talks of these files, and what is wrong with the files."""
     talks: list[Talk] = []
     mistakes: list[Mistake] = []
     for name, octets in files.items():
         node = read_tree(octets, f"{folder}/{name}", mistakes)
         if node is not None:
-            found = _talks(node, services, mistakes)
-            talks += found
+            talks += _talks(node, checked, mistakes)
     return talks, mistakes
 
 
-def _talks(node: Node, services: Mapping[str, Service], mistakes: list[Mistake]) -> list[Talk]:
+def _talks(node: Node, checked: Checked, mistakes: list[Mistake]) -> list[Talk]:
     for key in node.items:
         if key not in _KEYS:
             mistakes.append(Mistake(node.key_places[key], f"unknown key '{key}'", did_you_mean(key, _KEYS)))
@@ -44,9 +43,10 @@ def _talks(node: Node, services: Mapping[str, Service], mistakes: list[Mistake])
     if missing:
         return []
     service = node.items["service"]
-    if service.value not in services:
-        what = f"there is no service '{service.value}'"
-        mistakes.append(Mistake(service.place, what, did_you_mean(str(service.value), services)))
+    if service.value not in checked.services:
+        if checked.whole:  # else it may stand in a file that cannot be read
+            what = f"there is no service '{service.value}'"
+            mistakes.append(Mistake(service.place, what, did_you_mean(str(service.value), checked.services)))
         return []
     return talks_in(node, str(service.value))
 

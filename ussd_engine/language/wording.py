@@ -140,5 +140,8 @@ def _parse_fill(inside: str) -> Fill:
             raise BadTemplate(f"there is no filter '{filter_name}' (there are {', '.join(sorted(FILTERS))})")
         if argument and not (argument.isascii() and argument.isdigit() and len(argument) < 4):
             raise BadTemplate(f"'{argument}' is not a number")
+        if (filter_name == "cut") != bool(argument):
+            what = "how many characters it leaves, as cut:20" if filter_name == "cut" else "no number"
+            raise BadTemplate(f"filter '{filter_name}' takes {what}")
         found.append(Filter(filter_name, int(argument) if argument else None))
     return Fill(tuple(name.split(".")), tuple(found))

@@ -113,4 +113,30 @@ def test_a_talk_that_goes_another_way_fails_with_its_place(folder: Path) -> None
     checked = check_files(read.menus, read.name, NETWORKS, LIMITS)
     played = talk.play_all(checked.catalog, all_talks(read, checked)[0], NETWORKS)
     told = [mistake.what for each in played for mistake in each.mistakes]
-    assert told == ["the screen is 'Я one'", "the dialogue ends here", "'balances.get' was never called"]
+    assert told == [
+        "test 'x': the screen is 'Я one', not 'Нет'",
+        "test 'x': the dialogue ends here",
+        "test 'x': 'balances.get' was never called",
+    ]
+
+
+USER = (
+    'menu: 1\nservice: one\nlanguages: {ru: Русский}\ndial: ["*101#"]\nuse: {file: common.yaml, as: common}\n'
+    "start: root\nscreens:\n  root: {menu: {ru: Меню}, options: [{id: a, text: {ru: А}, go: common.bye}]}\n"
+)
+PART = "menu: 1\npart: common\nlanguages: {ru: Русский}\nscreens:\n  bye: {end: {ru: Пока.}}\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "without_colon", "place"),
+    [
+        ("common.yaml", "screens:", "screens", "common.yaml:5:6"),  # in the file that is used
+        ("one.yaml", "start: root", "start root", "one.yaml:7:1"),  # in the only one that uses it
+    ],
+)
+def test_one_mistake_of_yaml_is_one_mistake(folder: Path, file: str, line: str, without_colon: str, place: str) -> None:
+    for name, text in (("one.yaml", USER), ("common.yaml", PART)):
+        (folder / name).write_text(text.replace(line, without_colon) if name == file else text)
+    read = read_folder(folder)
+    mistakes = check_files(read.menus, read.name, NETWORKS, LIMITS).mistakes
+    assert [place in str(each) for each in mistakes] == [True], mistakes

@@ -459,7 +459,7 @@ def test_property_14_a_menu_whose_tests_fail_is_not_served() -> None:
         + "screens:\n  root: {end: {ru: Пока, en: Bye}}\ntests: [{name: x, talk: [{dial: '*100#', screen: Да, ends: true}]}]\n"
     )
     verdict = examined(menu)
-    assert [each.what for each in verdict.mistakes] == ["the screen is 'Пока'"]
+    assert [each.what for each in verdict.mistakes] == ["test 'x': the screen is 'Пока', not 'Да'"]
     assert verdict.catalog is None
 
 
