@@ -136,6 +136,9 @@ class Notes:
     def call_made(self, call: Call, outcome: Outcome, seconds: float) -> None:
         self.calls.append((call.operation, OUTCOMES[type(outcome)]))
 
+    def records(self, msisdn: str) -> bool:
+        return False
+
     def happened(self, service: str, marks: tuple[Mark, ...]) -> None:
         self.marks += [(service, kind, name) for kind, name in marks]
 

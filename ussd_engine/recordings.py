@@ -11,7 +11,7 @@ from typing import Any
 
 from billing.calls import Call, Done, Outcome, Refused
 
-from .language.talk import outcome_word
+from .language.talk_answers import outcome_word
 
 KEPT_SECONDS = 600.0
 CALLS_MAX = 200

@@ -17,7 +17,7 @@ from .language import answers, check, menu, resumption, walk
 from .language.catalog import Catalog, Found
 from .language.compiled import UnreadableService
 from .language.menu import AskScreen, Service
-from .language.talk import outcome_word
+from .language.talk_answers import outcome_word
 from .language.walk import ANSWERED, Make, Mark, MenuLoop, Show, Step
 from .record import ENDED, OUR_FAULT, SLOW_BACK_END
 from .turn import ENDED_SECONDS, GRACE_SECONDS, Answer, Begin, Reply, Turns, spoken_language

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import tzinfo
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
+from billing.calls import Call, Outcome
 from billing.contract import LANGUAGES, OPERATIONS, STATUSES, check_values
 from billing.notices import EVENTS
 from sessions.session import Session, SessionTooLarge, from_octets, to_octets
@@ -24,6 +24,7 @@ from .grammar import Key
 from .menu import CALLS_MAX, Service
 from .menu_parts import TRUSTS
 from .pages import SMS_LIMITS, Limits, fits, measure
+from .talk_answers import Stop, outcome_from, outcome_word
 from .walk import Make, Show, Step, Terms
 from .wording import notice_text
 
@@ -109,7 +110,7 @@ def play(catalog: Catalog, talk: Talk, networks: Networks, limits: Limits = _LIM
     try:
         if not player.mistakes:  # else what follows would be consequences
             player.play()
-    except _Stop as stop:
+    except Stop as stop:
         player.mistakes.append(stop.mistake)
     except walk.MenuLoop as error:
         player.mistakes.append(Mistake(talk.node.place, str(error), "Let something on the way be a screen."))
@@ -117,14 +118,6 @@ def play(catalog: Catalog, talk: Talk, networks: Networks, limits: Limits = _LIM
         player.mistakes.append(Mistake(talk.node.place, str(error), "Keep less, or let the call return less."))
     mistakes = (each._replace(what=f"test '{talk.name}': {each.what}") for each in player.mistakes)
     return Played(talk, tuple(mistakes), frozenset(player.seen), tuple(player.differences))
-
-
-class _Stop(Exception):
-    """The talk cannot go on after this mistake."""
-
-    def __init__(self, node: Node, what: str, cure: str) -> None:
-        self.mistake = Mistake(node.place, what, cure)
-        super().__init__(what)
 
 
 def _keys(node: Node, keys: Mapping[str, Key]) -> Iterator[Mistake]:
@@ -250,7 +243,7 @@ class _Player:
         elif "send" in entries:
             step = self._send(node, str(entries["send"].value))
         else:
-            raise _Stop(node, "a step that does nothing", "Write dial, send, sms, notice or cut.")
+            raise Stop(node, "a step that does nothing", "Write dial, send, sms, notice or cut.")
         self._look(self._shown(step, node), node)
 
     def _shown(self, step: Step, node: Node) -> Show:
@@ -259,7 +252,7 @@ class _Player:
         while isinstance(step, Make):
             calls += 1
             if calls > CALLS_MAX:
-                raise _Stop(node, f"over {CALLS_MAX} calls in one turn", "Lead an outcome to a screen.")
+                raise Stop(node, f"over {CALLS_MAX} calls in one turn", "Lead an outcome to a screen.")
             self._keep(step.session, node)
             assert self._service is not None  # noqa: S101 - set by every dial
             self._mark(step)
@@ -285,9 +278,7 @@ class _Player:
         dialled = dial_string.parse(text)
         found = self._catalog.find(self._network, dialled.parts) if dialled else None
         if found is None:
-            raise _Stop(
-                node, f"no service answers {text} on network '{self._network}'", "Check the code and `open_to`."
-            )
+            raise Stop(node, f"no service answers {text} on network '{self._network}'", "Check the code and `open_to`.")
         before, self._service = self._session, found.service
         begun = self._new_session(found.service)
         if before is not None and self._cut and not found.rest and resumption.is_offered(found.service, before, _NOW):
@@ -300,7 +291,7 @@ class _Player:
     def _send(self, node: Node, text: str) -> Step:
         session = self._session
         if session is None or session.ended or self._service is None:
-            raise _Stop(node, "the dialogue has ended already", "Dial again, or remove the step.")
+            raise Stop(node, "the dialogue has ended already", "Dial again, or remove the step.")
         if not session.asking:
             return walk.answer(self._service, session, text, self._terms)
         if text == resumption.GO_ON:
@@ -320,10 +311,10 @@ class _Player:
         service = self._catalog.services[self._talk.service]
         given = node.items["with"].plain() if "with" in node.items else {}
         if event not in service.notices:
-            raise _Stop(node, f"no notice of '{event}' stands in this file", did_you_mean(event, service.notices))
+            raise Stop(node, f"no notice of '{event}' stands in this file", did_you_mean(event, service.notices))
         faults = check_values(given, EVENTS[event].arguments, "with")
         if faults:
-            raise _Stop(node, f"{faults[0].field} {faults[0].what}", "Write what the event carries.")
+            raise Stop(node, f"{faults[0].field} {faults[0].what}", "Write what the event carries.")
         self.seen.add(Seen(service.id, f"notice {event}"))
         self._compare(notice_text(service, event, given, self._own_language(service), self._terms.time_zone), node)
 
@@ -340,7 +331,7 @@ class _Player:
     def _outcome(self, call: Call, node: Node) -> Outcome:
         answers = self._answers.get(call.operation)
         if not answers:
-            raise _Stop(node, f"'{call.operation}' is called here", "Say under `calls:` what it answers.")
+            raise Stop(node, f"'{call.operation}' is called here", "Say under `calls:` what it answers.")
         self._left.pop(call.operation, None)
         is_list = isinstance(self._entries["calls"].items[call.operation].value, list)
         return outcome_from(call.operation, answers.pop(0) if is_list else answers[0])
@@ -350,7 +341,7 @@ class _Player:
         octets = to_octets(session)
         for secret in self._secrets:
             if secret.encode() in octets:
-                raise _Stop(node, f"'{secret}' is in the stored session", "Mark the answer `secret:`.")
+                raise Stop(node, f"'{secret}' is in the stored session", "Mark the answer `secret:`.")
         self._session = from_octets(octets)
 
     def _look(self, shown: Show, node: Node) -> None:
@@ -376,35 +367,3 @@ class _Player:
         if sees and str(sees.value) not in text:
             self.mistakes.append(Mistake(sees.place, f"the screen is {text!r}, without {sees.value!r}", cure))
             self.differences.append(Difference(sees, text))
-
-
-def outcome_word(outcome: Outcome) -> str:
-    """An outcome as coverage and counters name it: `done`, a refusal's code, `unknown`, `not_made`."""
-    if isinstance(outcome, Refused):
-        return outcome.code
-    return {Done: "done", Unknown: "unknown", NotMade: "not_made"}[type(outcome)]
-
-
-def outcome_from(operation: str, node: Node) -> Outcome:
-    """`unknown`, `not_made`, `{done: {…}}` or `{refused: CODE}`, checked against the contract."""
-    if node.value == "unknown":
-        return Unknown("the test says so")
-    if node.value == "not_made":
-        return NotMade("the test says so")
-    contract = OPERATIONS.get(operation)
-    if contract is None:
-        raise _Stop(node, f"the billing contract has no call '{operation}'", did_you_mean(operation, OPERATIONS))
-    if "refused" in node.items:
-        code = str(node.items["refused"].value)
-        if code not in contract.refusals:
-            cure = did_you_mean(code, contract.refusals)
-            raise _Stop(node.items["refused"], f"'{operation}' is never refused with '{code}'", cure)
-        details = node.items["with"].plain() if "with" in node.items else {}
-        return Refused(code, details)
-    if "done" not in node.items:
-        raise _Stop(node, "an answer that is none of the four outcomes", "Write done, refused, unknown or not_made.")
-    result: Mapping[str, Any] = node.items["done"].plain() or {}
-    faults = check_values(result, contract.results, "done")
-    if faults:
-        raise _Stop(node.items["done"], f"{faults[0].field} {faults[0].what}", "Write what the contract promises.")
-    return Done(result)

@@ -82,9 +82,9 @@ async def test_beginning_anew_forgets_it(cut_off: Phone) -> None:
     assert await cut_off.send("1") == Reply("Имя?\n0 Назад", False)
 
 
-async def test_another_answer_asks_once_more(cut_off: Phone) -> None:
+async def test_another_answer_asks_once_more_with_the_reason(cut_off: Phone) -> None:
     await cut_off.dial("100")
-    assert await cut_off.send("8") == QUESTION
+    assert await cut_off.send("8") == QUESTION._replace(text=f"Нет такого пункта\n{QUESTION.text}")
     assert await cut_off.send("1") == Reply("Айгуль, город?\n0 Назад", False)
 
 

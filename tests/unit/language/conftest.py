@@ -10,7 +10,7 @@ import pytest
 from billing import contract
 from billing.operation import Operation
 from billing.values import Choice, Count, Field, Flag, Id, ListOf, Money, Secret, Text
-from ussd_engine.language import crawl, menu_parts, schema, talk
+from ussd_engine.language import crawl, menu_parts, schema, talk, talk_answers
 
 ITEM = {
     "id": Field(Id(), "its id"),
@@ -34,5 +34,5 @@ SHOP = (
 def shop(monkeypatch: pytest.MonkeyPatch) -> None:
     """The contract with a shop."""
     operations = MappingProxyType({**contract.OPERATIONS, **{each.name: each for each in SHOP}})
-    for module in (contract, talk, crawl, menu_parts, schema):
+    for module in (contract, talk, talk_answers, crawl, menu_parts, schema):
         monkeypatch.setattr(module, "OPERATIONS", operations)
