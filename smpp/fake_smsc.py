@@ -210,6 +210,7 @@ class FakeSmsc:
         self._links: list[Link] = []
         self._handsets: dict[str, Handset] = {}
         self._next_treatments: deque[Treatment] = deque()
+        self._next_sms: dict[str, deque[Treatment]] = {}  # by the number that they are for
         self._joiner = Joiner(alphabet)
         self._parts: dict[object, dict[int, tuple[str, Submitted]]] = {}
         self._changed = asyncio.Event()
@@ -268,6 +269,10 @@ class FakeSmsc:
     def treat_next(self, *treatments: Treatment) -> None:
         """What is done with the next messages, one treatment each; the rest is done as always."""
         self._next_treatments.extend(treatments)
+
+    def treat_next_sms(self, number: str, *treatments: Treatment) -> None:
+        """What is done with the next SMS to this number: a screen may come before them or after."""
+        self._next_sms.setdefault(number, deque()).extend(treatments)
 
     def handset(self, number: str, *tlvs: Tlv) -> Handset:
         """A telephone with this number; `tlvs` go along with all it sends. The earlier one of the number is no more."""
@@ -368,7 +373,9 @@ class FakeSmsc:
             link.respond(pdu, c.ESME_RINVCMDID)
             return
         self.submitted.append(pdu)
-        treatment = self._next_treatments.popleft() if self._next_treatments else self.treatment
+        of_sms = self._next_sms.get(pdu.destination_addr) if find_tlv(pdu, c.TAG_USSD_SERVICE_OP) is None else None
+        due = of_sms or self._next_treatments
+        treatment = due.popleft() if due else self.treatment
         if self._is_over_rate():
             treatment = Treatment(c.ESME_RTHROTTLED)
         if treatment.delay_seconds:

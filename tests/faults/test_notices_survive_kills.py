@@ -95,7 +95,7 @@ async def test_a_password_is_sent_even_when_the_engine_dies_before_the_smsc_has_
     system: System, smsc: FakeSmsc
 ) -> None:
     await smsc.until_bound(2, 30)
-    smsc.treat_next(Treatment(), Treatment(status=constants.ESME_RSYSERR))  # the screen; the first try of the SMS
+    smsc.treat_next_sms("77010000028", Treatment(status=constants.ESME_RSYSERR))
     screen = await smsc.handset("77010000028").dial("*245#")
     assert screen.ends
     await asyncio.to_thread(system.kill, "ussd-engine")

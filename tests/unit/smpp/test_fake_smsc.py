@@ -296,6 +296,15 @@ async def test_the_next_messages_are_refused_and_those_after_are_not(smsc: FakeS
     assert len(smsc.submitted) == 3
 
 
+async def test_the_next_sms_to_a_number_is_refused_whatever_comes_before_it(smsc: FakeSmsc, esme: Esme) -> None:
+    smsc.treat_next_sms(ABAI, Treatment(c.ESME_RSYSERR))
+    esme.sms("77010000008", "a")
+    for text in ("b", "c"):
+        esme.sms(ABAI, text)
+    answers = [answer.command_status for answer in await esme.answered(3) if answer]
+    assert answers == [c.ESME_ROK, c.ESME_RSYSERR, c.ESME_ROK]
+
+
 async def test_a_lost_response_leaves_the_message_taken(smsc: FakeSmsc, esme: Esme) -> None:
     smsc.treat_next(Treatment(answered=False))
     esme.sms(ABAI, "hello")
