@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import codec, menus, swaps
+from bench import codec, core, menus, swaps
 from bench.driver import Result, Scenario, Step, run
 from bench.own import own_settings
 from stack.programs import installed_programs
@@ -28,8 +28,8 @@ FIRST_NUMBER = 77010000000
 WARM_NUMBERS = 5_000
 """Numbers of the menu scenario: few enough that their greeting is remembered."""
 PORTS_FROM = 20000
-PARTS = ("codec", "menus", "swaps")
-"""What is measured beside turns: the codec, menus without I/O, live change under load."""
+PARTS = ("codec", "menus", "swaps", "core")
+"""What is measured beside turns: the codec, menus without I/O, live change under load, the billing core."""
 _TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -87,6 +87,10 @@ def main() -> int:
         print(swaps.table(swapped))
         figures["swaps"] = swapped._asdict()
         wrong = wrong or swaps.failed(swapped)
+    if options.only in (None, "core"):
+        seeded, rows = core.measure(options.numbers)
+        print(core.table(seeded, options.numbers, rows))
+        figures["core"] = {"seeded_seconds": seeded, "rows": [row._asdict() for row in rows]}
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 1 if wrong else 0

@@ -21,7 +21,8 @@ class Call(NamedTuple):
     """An operation asked for: `id` is a UUID in text, `msisdn` the subscriber it is about, `language` of the answer.
 
     `by_sms`: the answer is wanted by SMS. A change that has a notice for its answer (`Operation.answer_notice`) writes
-    it when it is done; a refusal, and what a reading operation tells, is for the caller to send.
+    it when it is done; a refusal, and what a reading operation tells, is for the caller to send. `by`: the number of
+    who manages the subscriber's and asks in their place; "" when it is the subscriber.
     """
 
     id: str
@@ -30,6 +31,7 @@ class Call(NamedTuple):
     language: str
     arguments: Mapping[str, Value]
     by_sms: bool = False
+    by: str = ""
 
     def __repr__(self) -> str:
         """Names arguments without their values, which may be secret, and only the end of the number."""

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from billing.notices import EVENTS
-from billing.operation import Operation
+from billing.events import EVENTS
+from billing.operation import ASKERS, Operation
 from billing.operations import ALL
 from billing.values import (
     CURRENCIES,
@@ -89,12 +89,28 @@ def broken_rules(operations: Iterable[Operation]) -> list[str]:
             broken.append(f"{name} changes something or takes a secret, and has no status operation")
         if status is not None and (status not in by_name or by_name[status].changes):
             broken.append(f"{name}: its status operation {status} is not there, or changes something itself")
+        elif status is not None:
+            broken += _status_rules(operation, by_name[status])
+        if operation.asked_by not in ASKERS:
+            broken.append(f"{name}: nobody is called '{operation.asked_by}'")
         if operation.seconds_max <= 0:
             broken.append(f"{name}: seconds_max must be above 0")
         broken += [f"{name}: result {r} is a secret" for r, f in operation.results.items() if type(f.type) is Secret]
         broken += [f"{name}: detail {d} is not optional" for d, f in operation.details.items() if not f.optional]
         if operation.answer_notice is not None and not (operation.changes and operation.answer_notice in EVENTS):
             broken.append(f"{name}: its notice {operation.answer_notice} is not there, or it changes nothing")
+    return broken
+
+
+def _status_rules(operation: Operation, status: Operation) -> list[str]:
+    """A status operation is asked with the call's id and arguments of the call, none of them secret."""
+    broken = []
+    asked = status.arguments.keys() - {"call"}
+    open_ones = {name for name, field in operation.arguments.items() if type(field.type) is not Secret}
+    if "call" not in status.arguments or not asked <= open_ones:
+        broken.append(f"{operation.name}: {status.name} asks for what the call does not have in the open")
+    if not {"outcome", "refusal"} <= status.results.keys():
+        broken.append(f"{status.name} is a status operation, and tells no `outcome` and `refusal`")
     return broken
 
 

@@ -1,7 +1,7 @@
 """Notices: what a subscriber is told by SMS because something has happened, and how the core hands it to the engine.
 
 Rules of this file (pure):
-- The core says what happened (`event`, `arguments`); the words are the engine's. One frozen `Event` each, in `EVENTS`.
+- The core says what happened (`event`, `arguments`, see `billing.events`); the words are the engine's.
 - A notice is `POST /v1/notices` with the JSON of `Notice`, signed as calls are. Its id stands for the message: a notice
   that comes again under its id is the same message.
 - 200 with `{"message_id": …}` says that the SMSC has accepted it; 503 says later; 400, 401 and 422 say never.
@@ -12,23 +12,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from billing.events import EVENTS
 from billing.values import (
     LANGUAGES,
     NETWORKS,
     Choice,
-    Count,
     Fault,
     Field,
     Instant,
-    Money,
     Msisdn,
-    Secret,
     Value,
     check_values,
     only_known,
@@ -36,66 +32,6 @@ from billing.values import (
 
 PATH: Final = "/v1/notices"
 OCTETS_MAX: Final = 16 * 1024
-_HOUR: Final = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One kind of thing that happens. `seconds_valid`: a notice of it that is older is not sent any more."""
-
-    name: str
-    means: str
-    arguments: Mapping[str, Field]
-    seconds_valid: float
-
-    @property
-    def secrets(self) -> frozenset[str]:
-        """The arguments that are never kept or written down in clear."""
-        return frozenset(name for name, field in self.arguments.items() if isinstance(field.type, Secret))
-
-
-_ALL: Final = (
-    Event(
-        name="cabinet.temporary_password",
-        means="A temporary password of the personal cabinet was asked for.",
-        arguments={
-            "password": Field(Secret(16), "the password"),
-            "valid_until": Field(Instant(), "until when it can be used"),
-        },
-        seconds_valid=600.0,
-    ),
-    Event(
-        name="cabinet.password_changed",
-        means="The password of the personal cabinet was changed.",
-        arguments={"at": Field(Instant(), "when")},
-        seconds_valid=24 * _HOUR,
-    ),
-    Event(
-        name="account.topped_up",
-        means="Money has come to the account.",
-        arguments={"sum": Field(Money(), "how much came"), "balance": Field(Money(), "what is there now")},
-        seconds_valid=24 * _HOUR,
-    ),
-    Event(
-        name="calls.missed",
-        means="Somebody called while the phone was off.",
-        arguments={
-            "caller": Field(Msisdn(), "who"),
-            "at": Field(Instant(), "when, the last time"),
-            "count": Field(Count(999), "how many times"),
-        },
-        seconds_valid=24 * _HOUR,
-    ),
-    Event(
-        name="subscribers.language_set",
-        means="The language of answers was chosen by SMS.",
-        arguments={"language": Field(Choice(LANGUAGES), "the language that is now remembered")},
-        seconds_valid=_HOUR,
-    ),
-)
-
-EVENTS: Final[Mapping[str, Event]] = MappingProxyType({event.name: event for event in _ALL})
-"""Every event by its name."""
 
 
 class Notice(NamedTuple):

@@ -41,12 +41,16 @@ from billing.wire import JSON_TYPE, PATH, PROBLEM_TYPE
 
 FILE = Path(__file__).with_name("openapi.json")
 
+LINE_CHARACTERS_MAX = 118
+
 _PROBLEMS = {
     "400": "The body is not JSON.",
     "401": "Not signed, signed by a stranger, or signed too long ago.",
+    "403": "The client's key is not for this operation.",
     "404": "No such operation.",
     "409": "Another call was made under this id.",
     "413": "The body is too long.",
+    "429": "Too much at once; nothing was done.",
     "422": "A field is missing, unknown or of the wrong type; `invalid_params` names it.",
     "503": "Not served now. With `not_done: true` surely nothing was done; otherwise ask what became of the call.",
 }
@@ -86,9 +90,25 @@ def document() -> dict[str, Any]:
 
 def text() -> str:
     """The document as it stands in the file."""
-    return json.dumps(document(), indent=1, ensure_ascii=False) + "\n"
+    return _laid_out(document(), "") + "\n"
 
 
+def _laid_out(value: Any, indent: str) -> str:
+    """JSON in which whatever is short stands on one line."""
+    short = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(short) <= LINE_CHARACTERS_MAX or not isinstance(value, dict | list):
+        return short
+    deeper = indent + " "
+    if isinstance(value, list):
+        return "[\n" + ",\n".join(f"{deeper}{_laid_out(each, deeper)}" for each in value) + f"\n{indent}]"
+    rows = (
+        f"{deeper}{json.dumps(name, ensure_ascii=False)}: {_laid_out(each, deeper)}" for name, each in value.items()
+    )
+    return "{\n" + ",\n".join(rows) + f"\n{indent}}}"
+
+
+_NO_CONTROL = r"^[^\x00-\x09\x0b-\x1f\x7f]*$"
+"""Line feed is the only control character in a text."""
 _PROBLEM: dict[str, Any] = {
     "type": "object",
     "required": ["title", "status"],
@@ -118,6 +138,8 @@ def _operation(operation: Operation) -> dict[str, Any]:
         "operationId": operation.name,
         "summary": operation.means,
         "x-changes": operation.changes,
+        "x-asked-by": operation.asked_by,
+        "x-by-manager": operation.by_manager,
         "x-status-operation": operation.status,
         "x-seconds-max": operation.seconds_max,
         **({"x-answer-notice": operation.answer_notice} if operation.answer_notice else {}),
@@ -143,6 +165,8 @@ def _request(operation: Operation) -> dict[str, Any]:
         "default": False,
         "description": "the answer is wanted by SMS: a change that is done writes the notice in x-answer-notice",
     }
+    if operation.by_manager:
+        properties["by"] = {**_schema(Msisdn()), "description": "who manages the number and asks in its holder's place"}
     return {"type": "object", "required": required, "additionalProperties": False, "properties": properties}
 
 
@@ -170,9 +194,10 @@ def _object(fields: Mapping[str, Field], *, closed: bool) -> dict[str, Any]:
 def _schema(kind: Type) -> dict[str, Any]:  # one case a type of the closed set
     match kind:
         case Text(characters_max):
-            return {"type": "string", "maxLength": characters_max}
+            return {"type": "string", "maxLength": characters_max, "pattern": _NO_CONTROL}
         case Secret(characters_max):
-            return {"type": "string", "minLength": 1, "maxLength": characters_max, "format": "password"}
+            text = {"type": "string", "minLength": 1, "maxLength": characters_max, "format": "password"}
+            return {**text, "pattern": _NO_CONTROL}
         case Msisdn():
             return {"type": "string", "pattern": "^[1-9][0-9]{6,14}$"}
         case Inn():

@@ -10,9 +10,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from billing.values import Field, Secret
+
+ASKERS: Final = ("subscriber", "office", "payments", "network")
+"""Who asks: what subscribers use (menus, cabinet, voice line); people at a desk who have seen a document; terminals and
+branches that take money; and the network itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,20 +29,23 @@ class Operation:
     of them optional. `answer_notice`: the event of `billing.notices` that is written in the operation's own transaction
     when it was done and its answer was wanted by SMS (`Call.by_sms`); whoever asked so sends no answer of their own.
     `by_dialling`: it may be made as soon as a code is dialled, with no screen before it: it does no harm when somebody
-    is made to dial it, and is limited.
+    is made to dial it, and is limited. `asked_by`: one of `ASKERS`, whose key may ask for it. `by_manager`: who manages
+    the number may ask for it (`Call.by`).
     """
 
     name: str
     means: str
-    arguments: Mapping[str, Field]
-    results: Mapping[str, Field]
-    refusals: Mapping[str, str]
-    changes: bool
-    status: str | None
-    seconds_max: float
+    arguments: Mapping[str, Field] = dataclasses.field(default_factory=dict)
+    results: Mapping[str, Field] = dataclasses.field(default_factory=dict)
+    refusals: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    changes: bool = False
+    status: str | None = None
+    seconds_max: float = 1.0
     details: Mapping[str, Field] = dataclasses.field(default_factory=dict)
     answer_notice: str | None = None
     by_dialling: bool = False
+    asked_by: str = "subscriber"
+    by_manager: bool = False
 
     @property
     def takes_secret(self) -> bool:
@@ -45,7 +53,12 @@ class Operation:
         return any(isinstance(field.type, Secret) for field in self.arguments.values())
 
 
+STATUS: Final = "calls.status"
+change: Final = partial(Operation, changes=True, status=STATUS, seconds_max=2.0)
+"""An operation that changes something, as most of them are."""
+
 UNKNOWN_NUMBER: Final[Mapping[str, str]] = {"UNKNOWN_NUMBER": "the core has no subscriber with this number"}
+NOT_MANAGED: Final[Mapping[str, str]] = {"NOT_MANAGED": "who asks does not manage the number, or not while it owes"}
 NOT_IN_USE: Final[Mapping[str, str]] = {
     **UNKNOWN_NUMBER,
     "BLOCKED": "the number is blocked by its owner",

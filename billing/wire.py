@@ -41,6 +41,7 @@ class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     language: str
     arguments: dict[str, Any]
     by_sms: bool = False
+    by: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class InvalidParam(msgspec.Struct, frozen=True):
@@ -79,7 +80,8 @@ _problems = msgspec.json.Decoder(Problem)
 def request_octets(call: Call) -> bytes:
     """The body of a call."""
     body = {"id": call.id, "msisdn": call.msisdn, "language": call.language, "arguments": call.arguments}
-    return _encoder.encode({**body, "by_sms": True} if call.by_sms else body)
+    more = {**({"by_sms": True} if call.by_sms else {}), **({"by": call.by} if call.by else {})}
+    return _encoder.encode({**body, **more})
 
 
 def read_request(octets: bytes) -> Request:

@@ -26,10 +26,11 @@ from billing import openapi, wire
 from billing.calls import Call, Done, Refused
 from billing.contract import LANGUAGES, OPERATIONS, Choice, Fault, Msisdn, check_values
 from billing.signing import SCHEME, SigningError, verify
+from billing_core.config import Client
 from billing_core.database import UNAVAILABLE, Pool
-from billing_core.idempotency import OtherArguments, OutcomeUnknown, Outdated, perform_once, perform_prepared
+from billing_core.idempotency import OtherArguments, OutcomeUnknown, Outdated
 from billing_core.measures import Measures
-from billing_core.operations import Operations
+from billing_core.operations import Performing
 from billing_core.passwords import Busy
 
 if TYPE_CHECKING:
@@ -64,17 +65,17 @@ class _Answer(NamedTuple):
 
 def make_app(
     pool: Pool,
-    client_keys: Mapping[str, bytes],
-    operations: Operations,
+    clients: Mapping[str, Client],
+    operations: Mapping[str, Performing],
     measures: Measures,
     *,
     clock_skew_seconds_max: float = 60,
     clock: Callable[[], float] = time.time,
 ) -> FastAPI:
-    """The ASGI application over an open pool of a migrated database. `client_keys`: who may call, and their HMAC keys;
-    `clock`: Unix time, for signatures alone."""
+    """The ASGI application over an open pool of a migrated database. `clients`: who may call, by name; `clock`: Unix
+    time, for signatures alone."""
     app = FastAPI(title="Billing core", openapi_url=None)
-    served = _Operations(pool, client_keys, operations, measures, clock_skew_seconds_max, clock)
+    served = _Operations(pool, clients, operations, measures, clock_skew_seconds_max, clock)
     app.add_middleware(_BranchOff, operations=served)
     _add_pages(app, pool, measures.registry)
     return app
@@ -138,14 +139,15 @@ class _Operations:
     def __init__(
         self,
         pool: Pool,
-        client_keys: Mapping[str, bytes],
-        operations: Operations,
+        clients: Mapping[str, Client],
+        operations: Mapping[str, Performing],
         measures: Measures,
         clock_skew_seconds_max: float,
         clock: Callable[[], float],
     ) -> None:
         self._pool = pool
-        self._client_keys = dict(client_keys)
+        self._keys = {name: client.key for name, client in clients.items()}
+        self._may = {name: client.may for name, client in clients.items()}
         self._operations = operations
         self._clock_skew_seconds_max = clock_skew_seconds_max
         self._clock = clock
@@ -179,12 +181,14 @@ class _Operations:
             target = scope["raw_path"].decode("latin-1")
             if scope["query_string"]:
                 target += "?" + scope["query_string"].decode("latin-1")
-            verify(self._client_keys, "POST", target, header, body, self._clock(), self._clock_skew_seconds_max)
+            client = verify(self._keys, "POST", target, header, body, self._clock(), self._clock_skew_seconds_max)
         except SigningError as error:
             raise _TurnedAway(401, "Not signed as it must be", str(error)) from None
         name = path.rpartition("/")[2]
         if path != wire.PATH + name or name not in OPERATIONS:
             raise _TurnedAway(404, "No such operation")
+        if OPERATIONS[name].asked_by not in self._may[client]:
+            raise _TurnedAway(403, "Not for this client", f"{name} is asked for by {OPERATIONS[name].asked_by}.")
         outcome = await self._perform(_read_call(name, body))
         self._measures.seconds[name].observe(time.perf_counter() - began)
         if isinstance(outcome, Done):
@@ -195,15 +199,9 @@ class _Operations:
 
     async def _perform(self, call: Call) -> Done | Refused:
         name = call.operation
-        reading, changes, prepared = self._operations
         try:
             async with asyncio.timeout(OPERATIONS[name].seconds_max * DEADLINE_SHARE):
-                if name in prepared:
-                    return await perform_prepared(self._pool, call, prepared[name])
-                async with self._pool.acquire() as connection:
-                    if name in changes:
-                        return await perform_once(connection, call, changes[name])
-                    return await reading[name](connection, call)
+                return await self._operations[name](self._pool, call)
         except (Busy, Outdated) as error:
             raise _TurnedAway(429, "Too much at once", str(error)) from None
         except OtherArguments as error:
@@ -256,9 +254,14 @@ def _read_call(name: str, body: bytes) -> Call:
         faults.append(Fault("msisdn", wrong))
     if wrong := _LANGUAGE.wrong(request.language):
         faults.append(Fault("language", wrong))
+    by = "" if request.by is msgspec.UNSET else request.by
+    if request.by is not msgspec.UNSET and not OPERATIONS[name].by_manager:
+        faults.append(Fault("by", "is not for this operation"))
+    elif request.by is not msgspec.UNSET and (wrong := _MSISDN.wrong(request.by)):
+        faults.append(Fault("by", wrong))
     if faults:
         raise _TurnedAway(422, "A field does not fit", "", tuple(faults))
-    return Call(str(request.id), name, request.msisdn, request.language, request.arguments, request.by_sms)
+    return Call(str(request.id), name, request.msisdn, request.language, request.arguments, request.by_sms, by)
 
 
 def _fault_of(words: str) -> Fault:

@@ -1,92 +1,47 @@
-"""The command line of the billing core: `billing-core serve | migrate | seed | topup | missed-call | identity-proven`.
+"""The command line of the billing core: `billing-core serve | migrate | seed | …`.
 
-Rules of this file (the only wiring): every error that an operator can cause is one line on standard error, with exit
-code 2 for the configuration and 1 for the rest; SIGTERM and SIGINT end `serve` with 0, its requests in flight answered.
+Rules of this file: every error that an operator can cause is one line on standard error, with exit code 2 for the
+configuration and 1 for the rest.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import contextlib
 import re
-import signal
-import socket
 import sys
 import uuid
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
 
 import asyncpg
-import structlog
-import uvicorn
 import uvloop
 
-import json_logs
-from billing.calls import Refused
-from billing.contract import MONEY_MINOR_MOST, Count, Msisdn
-from billing_core import cabinet, database, missed_calls, payments, seed
-from billing_core.app import make_app
-from billing_core.cabinet import Cabinet
-from billing_core.config import Config, ConfigError, Listen, read_config
-from billing_core.measures import Measures
-from billing_core.migrator import SchemaError, migrate, pending, read_migrations
-from billing_core.operations import make_operations
-from billing_core.passwords import Hasher
-from billing_core.relay import Engine, Relay
-from billing_core.sealing import Seal
-from masking import Masker
+from billing.contract import CURRENCIES, MONEY_MINOR_MOST, Count, Msisdn
+from billing_core import commands, database, seeding
+from billing_core.config import Config, ConfigError, read_config
+from billing_core.failure import Failure, where
+from billing_core.migrator import SchemaError
+from billing_core.serving import serve
 from strict_yaml import StrictYamlError
 
-if TYPE_CHECKING:
-    from fastapi import FastAPI
-
-KEEPALIVE_SECONDS = 75
-"""Longer than clients keep an idle connection (`billing.http_client`), so that none is closed under a request."""
-SHUTDOWN_SECONDS_MAX = 5
-BACKLOG = 2048
 MISSED_CALLS_MAX = 999
 
 _SUM = re.compile(r"([0-9]{1,10})(?:\.([0-9]{1,2}))?\Z", re.ASCII)
-_REFUSED = {
-    "UNKNOWN_NUMBER": "nobody holds this number",
-    "CLOSED": "the number is closed",
-    "TOO_MUCH": "an account cannot hold so much",
-    "OTHER_PAYMENT": "another payment was made under this id",
-}
 _EXAMPLES = """examples:
   billing-core migrate                      bring the database of config.yaml up to the schema
-  billing-core seed --numbers 100000        add subscribers for trying
+  billing-core seed --numbers 100000        add subscribers and catalogues for trying
   billing-core serve --config my.yaml       serve until SIGTERM
   billing-core topup 77010000007 500        500 tenge come to the account, and an SMS says so
   billing-core missed-call 77010000007 --from 77010000008 --times 2
-  billing-core identity-proven 77010000007  wrong passwords of the cabinet count from nothing again
+  billing-core perform wallet.top_up 996555000007 sum=1000 place=branch-1
+  billing-core perform numbers.register 77010000007 number=77012345678 code=- document="passport N1" city=almaty
+  billing-core vouchers --count 100 --sum 1000 --currency KZT > vouchers.txt
+  billing-core verify --json                is the ledger what was sealed, and does it add up?
+  billing-core reconcile                    payments whose biller has not answered for long
+  billing-core reconcile 6f2b1f0e-… --paid  … and what people have found out of one
+  billing-core purge                        forget personal data that is older than `keeping:` says
 """
-
-
-class _Failure(Exception):
-    """An expected end; the text is the line an operator reads."""
-
-
-class _Server(uvicorn.Server):
-    """uvicorn inside our loop. By itself it raises the signal anew at the end, and the exit code would not be 0."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._end)
-        try:
-            yield
-        finally:
-            for number in (signal.SIGTERM, signal.SIGINT):
-                loop.remove_signal_handler(number)
-
-    def _end(self) -> None:
-        self.force_exit = self.should_exit  # a second signal does not wait for requests in flight
-        self.should_exit = True
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -98,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (StrictYamlError, ConfigError) as error:
         print(f"billing-core: {error}", file=sys.stderr)
         return 2
-    except _Failure as error:
+    except Failure as error:
         print(f"billing-core: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -115,26 +70,58 @@ def _parser() -> argparse.ArgumentParser:
     )
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--config", type=Path, default=Path("config.yaml"), help="default: config.yaml")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands.add_parser("serve", parents=[common], help="answer requests, and hand SMS over, until SIGTERM")
-    commands.add_parser("migrate", parents=[common], help="bring the database up to the schema")
-    seeding = commands.add_parser("seed", parents=[common], help="add subscribers for trying; changes nothing twice")
-    seeding.add_argument(
-        *("--numbers", "-n"),
-        type=int,
-        default=seed.KCELL_NUMBERS,
-        help=f"numbers of kcell (default {seed.KCELL_NUMBERS})",
-    )
+    to_people = argparse.ArgumentParser(add_help=False, parents=[common])
+    to_people.add_argument("--json", action="store_true", help="one JSON document on standard output")
+    add = parser.add_subparsers(dest="command", required=True, metavar="COMMAND").add_parser
+    add("serve", parents=[common], help="answer requests, hand SMS over, settle what is open, until SIGTERM")
+    add("migrate", parents=[common], help="bring the database up to the schema, and give the serving role its rights")
+    _add_seed(add("seed", parents=[common], help="add subscribers and catalogues for trying; changes nothing twice"))
     of_one = argparse.ArgumentParser(add_help=False, parents=[common])
     of_one.add_argument("msisdn", metavar="MSISDN", type=_msisdn, help="E.164 digits: 77010000007")
-    paying = commands.add_parser("topup", parents=[of_one], help="money comes to the prepaid account; an SMS says so")
+    _add_top_up(add("topup", parents=[of_one], help="money comes to the prepaid account; an SMS says so"))
+    _add_missed_call(add("missed-call", parents=[of_one], help="the phone is on again after a call; an SMS"))
+    performing = add("perform", parents=[common], help="any operation of the contract, answered as JSON")
+    performing.add_argument("operation", metavar="OPERATION", help="docs/operations.md lists them")
+    performing.add_argument("msisdn", metavar="MSISDN", type=_msisdn, help="whom it is about")
+    performing.add_argument(
+        "arguments", metavar="NAME=VALUE", nargs="*", help="money in whole units; `-`: a secret is asked"
+    )
+    performing.add_argument("--id", type=uuid.UUID, help="under one id it is done once")
+    _add_vouchers(add("vouchers", parents=[common], help="make vouchers; their digits stand nowhere else"))
+    verifying = add("verify", parents=[to_people], help="look whether the ledger is what was sealed, and adds up")
+    verifying.add_argument(
+        "--expect", metavar="N:HASH", type=_seal, help="a seal that was noted before: was the end cut?"
+    )
+    reconciling = add("reconcile", parents=[to_people], help="payments that wait for people")
+    reconciling.add_argument("intent", metavar="INTENT", nargs="?", type=uuid.UUID, help="one of them, to be decided")
+    deciding = reconciling.add_mutually_exclusive_group()
+    deciding.add_argument("--paid", dest="decided", action="store_const", const="paid", help="the biller has it")
+    deciding.add_argument("--not-paid", dest="decided", action="store_const", const="not paid", help="it never will")
+    add("purge", parents=[common], help="forget personal data that is older than the configuration says")
+    return parser
+
+
+def _add_seed(seeding_parser: argparse.ArgumentParser) -> None:
+    default = seeding.KCELL_NUMBERS
+    seeding_parser.add_argument("--numbers", "-n", type=int, default=default, help=f"of kcell (default {default})")
+    free = seeding.FREE_NUMBERS
+    seeding_parser.add_argument("--free-numbers", type=int, default=free, help=f"to be reserved (default {free})")
+
+
+def _add_top_up(paying: argparse.ArgumentParser) -> None:
     paying.add_argument("sum_minor", metavar="SUM", type=_sum_minor, help="in the account's currency: 500 or 499.50")
     paying.add_argument("--id", type=uuid.UUID, help="a UUID of the payment: under one id it happens once")
-    missing = commands.add_parser("missed-call", parents=[of_one], help="the phone is on again after a call; an SMS")
+
+
+def _add_missed_call(missing: argparse.ArgumentParser) -> None:
     missing.add_argument("--from", dest="caller", metavar="MSISDN", type=_msisdn, required=True, help="who called")
     missing.add_argument("--times", type=_times, default=1, help=f"how often (default 1, at most {MISSED_CALLS_MAX})")
-    commands.add_parser("identity-proven", parents=[of_one], help="an identity document was seen: unlock the cabinet")
-    return parser
+
+
+def _add_vouchers(making: argparse.ArgumentParser) -> None:
+    making.add_argument("--count", type=int, required=True, help="how many")
+    making.add_argument("--sum", dest="sum_minor", type=_sum_minor, required=True, help="what each is worth")
+    making.add_argument("--currency", choices=CURRENCIES, required=True)
 
 
 def _msisdn(text: str) -> str:
@@ -152,6 +139,12 @@ def _sum_minor(text: str) -> int:
     return minor
 
 
+def _seal(text: str) -> str:
+    if not re.fullmatch(r"[1-9][0-9]{0,18}:[0-9a-f]{64}", text):
+        raise argparse.ArgumentTypeError(f"'{text}' is no seal: write it as `verify` prints it")
+    return text
+
+
 def _times(text: str) -> int:
     if not text.isdecimal() or Count(MISSED_CALLS_MAX).wrong(int(text)) or int(text) == 0:
         raise argparse.ArgumentTypeError(f"'{text}' is not 1 to {MISSED_CALLS_MAX}")
@@ -161,174 +154,42 @@ def _times(text: str) -> int:
 async def _command(options: argparse.Namespace, config: Config) -> None:
     url = config.database_url()
     try:
-        match options.command:
-            case "serve":
-                await _serve(config, url)
-            case "migrate":
-                await _migrate(url)
-            case "seed":
-                await _seed(url, options.numbers)
-            case "topup":
-                await _top_up(url, options.msisdn, options.sum_minor, options.id or uuid.uuid4())
-            case "missed-call":
-                await _missed_call(url, options.msisdn, options.caller, options.times)
-            case "identity-proven":
-                await _identity_proven(url, options.msisdn)
+        await _chosen(options, config)
     except (SchemaError, database.UnsafeDatabase) as error:
-        raise _Failure(str(error)) from None
+        raise Failure(str(error)) from None
     except database.UNAVAILABLE as error:
-        raise _Failure(f"the database at {_where(url)} does not serve: {error or type(error).__name__}") from None
+        raise Failure(f"the database at {where(url)} does not serve: {error or type(error).__name__}") from None
     except asyncpg.PostgresError as error:
-        raise _Failure(f"the database at {_where(url)} refuses: {error}") from None
+        raise Failure(f"the database at {where(url)} refuses: {error}") from None
 
 
-async def _serve(config: Config, url: str) -> None:
-    json_logs.configure(config.core.log_level, Masker(config.masking_key()))
-    keys, core, measures = config.client_keys(), config.core, Measures()
-    seal, hasher = Seal(config.notice_key()), Hasher(config.pepper())
-    engine = Engine(core.engine_url, core.relay_client, config.relay_key())
-    listening = bind(core.http_listen)
-    pool = await database.open_pool(url, core.pool_max)
-    try:
-        async with pool.acquire() as connection:
-            if missing := await pending(connection, read_migrations()):
-                raise _Failure(f"the database lacks {len(missing)} migrations: run `billing-core migrate`")
-        passwords = Cabinet(core.cabinet, hasher, seal, measures.password_ceiling.inc)
-        operations = make_operations(passwords, core.inbox)
-        app = make_app(pool, keys, operations, measures, clock_skew_seconds_max=core.clock_skew_seconds_max)
-        relay = Relay(pool, url, engine, seal, measures, notices_max=core.relay_notices_max)
-        logger = structlog.stdlib.get_logger("billing_core")
-        host, port = listening.getsockname()[:2]
-        logger.info("serving", listen=f"{host}:{port}", database=_where(url), clients=sorted(keys))
-        async with running(relay):
-            await make_server(app).serve(sockets=[listening])
-        logger.info("ended")
-    finally:
-        listening.close()
-        hasher.close()
-        await _close(pool)
-
-
-@contextlib.asynccontextmanager
-async def running(relay: Relay) -> AsyncGenerator[None, None]:
-    """Runs a relay beside what the block does. A mistake of ours that ends it ends the block as well."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(relay.run())
-        try:
-            yield
-        finally:
-            relay.stop()
-
-
-def make_server(app: FastAPI) -> uvicorn.Server:
-    """The HTTP server for the app, to be awaited inside a loop: `serve(sockets=[…])`."""
-    return _Server(
-        uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            backlog=BACKLOG,
-            timeout_keep_alive=KEEPALIVE_SECONDS,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS_MAX,
-        )
-    )
-
-
-async def _close(pool: database.Pool) -> None:
-    try:
-        await asyncio.wait_for(pool.close(), SHUTDOWN_SECONDS_MAX)
-    except database.UNAVAILABLE:
-        pool.terminate()
-
-
-async def _migrate(url: str) -> None:
-    connection = await asyncpg.connect(url, timeout=database.CONNECT_SECONDS_MAX)
-    try:
-        applied = await migrate(connection, read_migrations())
-    finally:
-        await connection.close()
-    print("\n".join(f"applied {name}" for name in applied) or "nothing to apply")
-
-
-async def _seed(url: str, numbers: int) -> None:
-    if not 1 <= numbers <= seed.KCELL_NUMBERS_MAX:
-        raise _Failure(f"--numbers must be 1 to {seed.KCELL_NUMBERS_MAX}")
-    async with _migrated(url) as connection:
-        added = await seed.seed(connection, numbers, _show_progress)
-    print(f"added {added} subscribers")
-
-
-async def _top_up(url: str, msisdn: str, sum_minor: int, payment_id: uuid.UUID) -> None:
-    async with _migrated(url) as connection:
-        paid = await payments.top_up(connection, payment_id, msisdn, sum_minor, "cli")
-    if isinstance(paid, Refused):
-        raise _Failure(_REFUSED[paid.code])
-    when = "came before" if paid.repeated else "came"
-    balance = f"{_shown(paid.balance_minor)} {paid.currency} on the account of {msisdn} then"
-    print(f"{_shown(paid.sum_minor)} {paid.currency} {when} under {payment_id}: {balance}")
-
-
-async def _missed_call(url: str, msisdn: str, caller: str, times: int) -> None:
-    async with _migrated(url) as connection:
-        reported = await missed_calls.report(connection, str(uuid.uuid4()), msisdn, caller, times)
-    if isinstance(reported, Refused):
-        raise _Failure(_REFUSED[reported.code])
-    print(f"{msisdn} will be told")
-
-
-async def _identity_proven(url: str, msisdn: str) -> None:
-    async with _migrated(url) as connection:
-        if not await cabinet.prove_identity(connection, msisdn):
-            raise _Failure("nobody has tried a password of this number's cabinet")
-    print(f"wrong passwords for the cabinet of {msisdn} count from nothing again")
-
-
-@contextlib.asynccontextmanager
-async def _migrated(url: str) -> AsyncGenerator[database.Connection, None]:
-    """A connection to a database that has the whole schema. Raises _Failure otherwise."""
-    connection = await asyncpg.connect(url, timeout=database.CONNECT_SECONDS_MAX)
-    try:
-        if await pending(connection, read_migrations()):
-            raise _Failure("the database has not the whole schema: run `billing-core migrate`")
-        yield connection
-    finally:
-        await connection.close()
-
-
-def _shown(minor: int) -> str:
-    return f"{minor // 100}.{minor % 100:02}"
-
-
-def _show_progress(done: int, total: int) -> None:
-    print(f"seeding: {done} of {total} numbers", file=sys.stderr)
-
-
-def bind(listen: Listen) -> socket.socket:
-    """A socket that listens there. Raises the line an operator reads when the address is taken or not ours."""
-    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Connections inherit it. Head and body of an answer are two writes, and the second would wait 40 ms for an ACK;
-    # uvloop sets it by itself, asyncio's own loop does not for a socket that was bound before.
-    bound.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    try:
-        bound.bind((listen.host, listen.port))
-        bound.listen(BACKLOG)
-    except OSError as error:
-        bound.close()
-        raise _Failure(f"cannot listen at {listen.host}:{listen.port}: {error.strerror or error}") from None
-    return bound
-
-
-def _where(url: str) -> str:
-    """An address without user and password."""
-    parts = urlsplit(url)
-    host = parts.hostname or parse_qs(parts.query).get("host", ["localhost"])[0]
-    return f"{host}{f':{parts.port}' if parts.port else ''}{parts.path}"
+def _chosen(options: argparse.Namespace, config: Config) -> Coroutine[Any, Any, None]:
+    given = options
+    match options.command:
+        case "serve":
+            return serve(config)
+        case "migrate":
+            return commands.migrate_schema(config)
+        case "seed":
+            return commands.seed(config, given.numbers, given.free_numbers)
+        case "topup":
+            return commands.top_up(config, given.msisdn, given.sum_minor, given.id or uuid.uuid4())
+        case "missed-call":
+            return commands.missed_call(config, given.msisdn, given.caller, given.times)
+        case "perform":
+            call_id = given.id or uuid.uuid4()
+            return commands.perform(config, given.operation, given.msisdn, given.arguments, call_id)
+        case "vouchers":
+            return commands.make_vouchers(config, given.count, given.sum_minor, given.currency)
+        case "verify":
+            return commands.verify(config, given.json, given.expect)
+        case "reconcile":
+            if (given.intent is None) != (given.decided is None):
+                raise Failure("to decide a payment, write its id and --paid or --not-paid")
+            return commands.reconcile(config, given.intent, given.decided, given.json)
+        case "purge":
+            return commands.forget(config)
+    raise AssertionError(options.command)
 
 
 if __name__ == "__main__":

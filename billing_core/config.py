@@ -12,16 +12,18 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from billing.signing import key_from_file
+from billing_core.passwords import MEMORY_KIB, PASSES, THREADS, WAITING_MAX
+from billing_core.rules import Rules
 from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
 
 SOCKET_PATH_OCTETS_MAX = 107
 """What fits into sockaddr_un with its closing zero; a longer path is cut without a word (unix(7))."""
 
 _THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
-PRIVATE_USER, PRIVATE_DATABASE, PRIVATE_PORT = "ussd", "billing", 5432
+PRIVATE_OWNER, PRIVATE_SERVING, PRIVATE_DATABASE, PRIVATE_PORT = "ussd", "ussd_serving", "billing", 5432
 
 
 class ConfigError(Exception):
@@ -54,37 +56,42 @@ class _Unread:
         return cls()
 
 
-@dataclass(frozen=True)
-class CabinetRules:
-    """The section `cabinet:` inside it: passwords of the personal cabinet."""
+class Client(NamedTuple):
+    """Who may call: the HMAC key, and as whom it asks (`billing.operation.ASKERS`)."""
 
-    temporary_hours: Annotated[int, Range(1, 168)] = 24
-    temporary_a_minute_max: Annotated[int, Range(1, 60)] = 1
-    temporary_an_hour_max: Annotated[int, Range(1, 1000)] = 3
-    temporary_a_day_max: Annotated[int, Range(1, 1000)] = 5
-    temporary_of_all_a_minute_max: Annotated[int, Range(1, 1_000_000)] = 300
-    sim_hours_min: Annotated[int, Range(0, 720)] = 72
-    wrong_in_a_row_max: Annotated[int, Range(1, 10)] = 3
-    wrong_in_all_max: Annotated[int, Range(1, 99)] = 9
-    lock_minutes: Annotated[int, Range(1, 1440)] = 30
+    key: bytes
+    may: frozenset[str]
 
 
 @dataclass(frozen=True)
-class InboxRules:
-    """The section `inbox:` inside it: SMS that come in."""
+class ClientSection:
+    """Who may call: `key_file` has its HMAC key, `may` tells as whom it asks (`billing.operation.ASKERS`)."""
 
-    messages_an_hour_max: Annotated[int, Range(1, 10_000)] = 20
+    key_file: str
+    may: tuple[Literal["subscriber", "office", "payments", "network"], ...]
 
 
 @dataclass(frozen=True)
-class CoreSection:
+class HashingSection:
+    """The section `hashing:`: what a PIN or password costs to hash, and how many may wait for it."""
+
+    memory_kib: Annotated[int, Range(8, 1_048_576)] = MEMORY_KIB
+    passes: Annotated[int, Range(1, 100)] = PASSES
+    threads: Annotated[int, Range(1, 64)] = THREADS
+    waiting_max: Annotated[int, Range(1, 10_000)] = WAITING_MAX
+
+
+@dataclass(frozen=True)
+class CoreSection(Rules):
     """The section `billing_core:`; each line of it is explained in `config.yaml`."""
 
     http_listen: Listen = _LISTEN
     database_url: str | None = None
+    owner_database_url: str | None = None
     pool_max: Annotated[int, Range(1, 200)] = 8
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    clients: dict[str, str] | None = None
+    clients: dict[str, ClientSection] | None = None
+    hashing: HashingSection = field(default_factory=HashingSection)
     clock_skew_seconds_max: Annotated[int, Range(1, 600)] = 60
     pepper_file: str = ".data/keys/pepper"
     notice_key_file: str = ".data/keys/notices"
@@ -92,8 +99,7 @@ class CoreSection:
     relay_client: str = "billing-core"
     relay_key_file: str = ".data/keys/billing-core"
     relay_notices_max: Annotated[int, Range(1, 1000)] = 16
-    cabinet: CabinetRules = field(default_factory=CabinetRules)
-    inbox: InboxRules = field(default_factory=InboxRules)
+    simulated: bool = True
 
 
 @dataclass(frozen=True)
@@ -113,32 +119,52 @@ class Config:
     data_folder: Path
 
     def database_url(self) -> str:
-        """The address of the database; without one in the file, that of the private server in the data folder.
+        """The address of the database, for who serves; without one in the file, that of the private server in the data
+        folder.
 
         Raises ConfigError when the private server has no password yet or its socket's path is too long.
         """
+        return self.core.database_url or self._private_url(PRIVATE_SERVING, "postgres-serving")
+
+    def owner_database_url(self) -> str:
+        """The same, for who owns the schema: migrations, seeding, forgetting. Raises ConfigError likewise."""
+        if self.core.owner_database_url is not None:
+            return self.core.owner_database_url
         if self.core.database_url is not None:
-            return self.core.database_url
+            raise ConfigError("billing_core.owner_database_url is missing: the role that owns the schema")
+        return self._private_url(PRIVATE_OWNER, "postgres")
+
+    def serving_role(self) -> str:
+        """The name of the role that serves. Raises ConfigError when its address names none."""
+        user = urlsplit(self.database_url()).username
+        if not user:
+            raise ConfigError("billing_core.database_url names no user: the role that serves")
+        return unquote(user)
+
+    def _private_url(self, user: str, key: str) -> str:
         run = self.data_folder / "run"
         if len(os.fsencode(run / f".s.PGSQL.{PRIVATE_PORT}")) > SOCKET_PATH_OCTETS_MAX:
             raise ConfigError(
                 f"the socket path in {run} is longer than {SOCKET_PATH_OCTETS_MAX} octets: set data_folder"
             )
-        password = _key(self.data_folder / "keys" / "postgres").decode()
+        password = _key(self.data_folder / "keys" / key).decode()
         where = f"host={quote(str(run), safe='')}&port={PRIVATE_PORT}"
-        return f"postgresql://{PRIVATE_USER}:{quote(password)}@/{PRIVATE_DATABASE}?{where}"
+        return f"postgresql://{user}:{quote(password)}@/{PRIVATE_DATABASE}?{where}"
 
-    def client_keys(self) -> dict[str, bytes]:
-        """Who may call, and with which key. Raises ConfigError for a file that is not there or too short."""
-        return {name: _key(self.folder / file) for name, file in (self.core.clients or {}).items()}
+    def clients(self) -> dict[str, Client]:
+        """Who may call, and as whom. Raises ConfigError for a key file that is not there or too short."""
+        return {
+            name: Client(_key(self.folder / section.key_file), frozenset(section.may))
+            for name, section in (self.core.clients or {}).items()
+        }
 
     def masking_key(self) -> bytes:
         """The key under which numbers in logs are hashed: made from the pepper, and of no use to find it. Raises
-        ConfigError as `client_keys` does."""
+        ConfigError as `clients` does."""
         return hmac.digest(self.pepper(), b"billing core: numbers in logs", hashlib.sha256)
 
     def pepper(self) -> bytes:
-        """What hashes of passwords need beside what lies in the database. Raises ConfigError as `client_keys` does."""
+        """What hashes of passwords need beside what lies in the database. Raises ConfigError as `clients` does."""
         return _key(self.folder / self.core.pepper_file)
 
     def notice_key(self) -> bytes:
@@ -171,17 +197,24 @@ def _beyond_types(file: _File, node: Node) -> list[Mistake]:
     mistakes = []
     if not file.billing_core.clients:
         place = core.items.get("clients", core).place
-        mistakes.append(Mistake(place, "nobody may call", "Add `clients: {engine: path of its key file}`."))
+        mistakes.append(Mistake(place, "nobody may call", "Add `clients: {engine: {key_file: …, may: [subscriber]}}`."))
     if file.production and file.billing_core.database_url is None:
         place = core.items.get("database_url", core).place
         mistakes.append(
             Mistake(place, "the private server is not for production", "Write `database_url: postgresql://…`.")
         )
-    url = file.billing_core.database_url
-    if url is not None and not url.startswith(("postgresql://", "postgres://")):
-        mistakes.append(
-            Mistake(core.items["database_url"].place, "not an address of PostgreSQL", "Write postgresql://…")
-        )
+    for key in ("database_url", "owner_database_url"):
+        url = getattr(file.billing_core, key)
+        if url is not None and not url.startswith(("postgresql://", "postgres://")):
+            mistakes.append(Mistake(core.items[key].place, "not an address of PostgreSQL", "Write postgresql://…"))
+    if file.production and file.billing_core.simulated:
+        place = core.items.get("simulated", core).place
+        cure = "Write `simulated: false`, and connect billers and network by their ports."
+        mistakes.append(Mistake(place, "payments and blocking would only be simulated", cure))
+    hashing = file.billing_core.hashing
+    if file.production and (hashing.memory_kib < MEMORY_KIB or hashing.passes < PASSES):
+        least = f"Write at least memory_kib: {MEMORY_KIB}, passes: {PASSES}."
+        mistakes.append(Mistake(core.items["hashing"].place, "PINs would be tried out too cheaply", least))
     engine = urlsplit(file.billing_core.engine_url)
     place = core.items.get("engine_url", core).place
     if engine.scheme not in ("http", "https") or not engine.hostname:

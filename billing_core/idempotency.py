@@ -6,6 +6,7 @@ Rules of this file:
 - A refusal is stored as well, and stays: a late retry must not do what the subscriber was told was not done. What a
   refused change has written is rolled back, unless it says that its traces must stay (`Counted`).
 - The same id with another operation, number or arguments is a mistake of the caller (`OtherArguments`).
+- What is told once (`Once`) is in the first answer alone.
 - Secrets are no part of the fingerprint: nothing from which a PIN could be tried out is ever kept.
 - Work that takes long, such as hashing, is done before the transaction, without a connection (`perform_prepared`). What
   was found then is looked at again inside; when it has changed, everything is done anew (`Outdated`).
@@ -17,21 +18,24 @@ import asyncio
 import contextlib
 import hashlib
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple, TypeAlias
 
 import asyncpg
 import msgspec
 
 from billing.calls import Call, Done, Refused
-from billing.contract import OPERATIONS, Secret
-from billing_core.database import UNAVAILABLE, Connection, Pool
-
-TRIES_MAX = 3
-"""How often a transaction is made when PostgreSQL ends it in favour of another one, or what it needs has changed."""
+from billing.contract import OPERATIONS, Secret, Value
+from billing_core.database import TRIES_MAX, UNAVAILABLE, Connection, Pool
 
 _CLAIM = """
-INSERT INTO calls (call_id, operation, msisdn, fingerprint) VALUES ($1, $2, $3, $4)
+INSERT INTO calls (call_id, operation, msisdn, fingerprint, by_msisdn) VALUES ($1, $2, $3, $4, nullif($5, ''))
+ON CONFLICT (call_id) DO NOTHING
+RETURNING true
+"""
+_REFUSE = """
+INSERT INTO calls (call_id, operation, msisdn, fingerprint, by_msisdn, state, answer)
+VALUES ($1, $2, $3, $4, nullif($5, ''), 'refused', $6)
 ON CONFLICT (call_id) DO NOTHING
 RETURNING true
 """
@@ -58,13 +62,30 @@ class Outdated(Exception):
     """What was prepared before the transaction fits no more. Nothing was done."""
 
 
+class _Undone(Exception):
+    """What a refused change has written is to be rolled back."""
+
+    def __init__(self, refused: Refused) -> None:
+        super().__init__(refused.code)
+        self.refused = refused
+
+
 class Counted(NamedTuple):
     """A refusal whose traces stay: a wrong password that was counted."""
 
     refused: Refused
 
 
-Change: TypeAlias = "Callable[[Connection, Call], Awaitable[Done | Refused | Counted]]"
+class Once(NamedTuple):
+    """Done, with results that are told once and kept nowhere: a code that was sent by SMS as well."""
+
+    done: Done
+    told: Mapping[str, Value]
+
+
+Answer: TypeAlias = "Done | Refused | Counted | Once"
+"""What a change comes to."""
+Change: TypeAlias = "Callable[[Connection, Call], Awaitable[Answer]]"
 """How a change is done, inside the transaction that claims its id."""
 Preparing: TypeAlias = "Callable[[Pool, Call], Awaitable[Change]]"
 """Does the long work, holding no connection at its end, and gives the change that needs it."""
@@ -74,7 +95,8 @@ def fingerprint(call: Call) -> bytes:
     """32 octets that are equal for equal operation, number and arguments; secrets are left out."""
     fields = OPERATIONS[call.operation].arguments
     open_arguments = {n: v for n, v in call.arguments.items() if n in fields and type(fields[n].type) is not Secret}
-    return hashlib.sha256(_encoder.encode([call.operation, call.msisdn, open_arguments])).digest()
+    by = [call.by] if call.by else []
+    return hashlib.sha256(_encoder.encode([call.operation, call.msisdn, open_arguments, *by])).digest()
 
 
 async def perform_prepared(pool: Pool, call: Call, preparing: Preparing) -> Done | Refused:
@@ -108,6 +130,9 @@ async def _perform_in_transaction(connection: Connection, call: Call, change: Ch
     await transaction.start()
     try:
         outcome = await _claim_and_perform(connection, call, change)
+    except _Undone as undone:
+        await transaction.rollback()
+        return await _store_refusal(connection, call, undone.refused)
     except BaseException:
         with contextlib.suppress(*UNAVAILABLE):  # a connection that is lost has rolled back; the cause is what counts
             await transaction.rollback()
@@ -124,22 +149,36 @@ async def _perform_in_transaction(connection: Connection, call: Call, change: Ch
 async def _claim_and_perform(connection: Connection, call: Call, change: Change) -> Done | Refused:
     call_id, mark = uuid.UUID(call.id), fingerprint(call)
     try:
-        claimed = await connection.fetchval(_CLAIM, call_id, call.operation, call.msisdn, mark)
+        claimed = await connection.fetchval(_CLAIM, call_id, call.operation, call.msisdn, mark, call.by)
     except (asyncio.CancelledError, asyncpg.QueryCanceledError) as error:
         raise OutcomeUnknown("another arrival of this call is still being worked on") from error
     if claimed is None:
         return await _answer_of_before(connection, call_id, mark)
-    savepoint = connection.transaction()
-    await savepoint.start()
     outcome = await change(connection, call)
-    await (savepoint.rollback() if isinstance(outcome, Refused) else savepoint.commit())
-    if isinstance(outcome, Done):
-        await connection.execute(_STORE, call_id, "done", _encoder.encode(outcome.result).decode())
-        return outcome
-    refused = outcome.refused if isinstance(outcome, Counted) else outcome
-    stored = _encoder.encode({"code": refused.code, "details": refused.details})
-    await connection.execute(_STORE, call_id, "refused", stored.decode())
-    return refused
+    if isinstance(outcome, Refused):
+        raise _Undone(outcome)
+    if isinstance(outcome, Done | Once):
+        kept = outcome.done if isinstance(outcome, Once) else outcome
+        await connection.execute(_STORE, call_id, "done", _encoder.encode(kept.result).decode())
+        return Done({**kept.result, **outcome.told}) if isinstance(outcome, Once) else outcome
+    await connection.execute(_STORE, call_id, "refused", _refusal_octets(outcome.refused))
+    return outcome.refused
+
+
+async def _store_refusal(connection: Connection, call: Call, refused: Refused) -> Done | Refused:
+    """Stores a refusal whose transaction was rolled back. Another arrival of the call may have been quicker: then its
+    answer is that of both."""
+    call_id, mark = uuid.UUID(call.id), fingerprint(call)
+    row = (call_id, call.operation, call.msisdn, mark, call.by, _refusal_octets(refused))
+    try:
+        is_stored = await connection.fetchval(_REFUSE, *row)
+    except (asyncio.CancelledError, asyncpg.QueryCanceledError) as error:
+        raise OutcomeUnknown("another arrival of this call is still being worked on") from error
+    return refused if is_stored else await _answer_of_before(connection, call_id, mark)
+
+
+def _refusal_octets(refused: Refused) -> str:
+    return _encoder.encode({"code": refused.code, "details": refused.details}).decode()
 
 
 async def _answer_of_before(connection: Connection, call_id: uuid.UUID, mark: bytes) -> Done | Refused:
@@ -155,15 +194,15 @@ async def status(connection: Connection, call: Call) -> Done | Refused:
     try:
         asked = uuid.UUID(str(call.arguments["call"]))
     except ValueError:
-        return Done({"state": "unknown_call"})
+        return Done({"outcome": "unknown_call"})
     row = await connection.fetchrow(_STATUS, asked, call.msisdn)
     if row is None and await _is_being_worked_on(connection, asked):
         row = await connection.fetchrow(_STATUS, asked, call.msisdn)
     if row is None:
-        return Done({"state": "unknown_call"})
+        return Done({"outcome": "unknown_call"})
     if row["state"] == "done":
-        return Done({"state": "done"})
-    return Done({"state": "refused", "code": msgspec.json.decode(row["answer"])["code"]})
+        return Done({"outcome": "done"})
+    return Done({"outcome": "refused", "refusal": msgspec.json.decode(row["answer"])["code"]})
 
 
 async def _is_being_worked_on(connection: Connection, call_id: uuid.UUID) -> bool:
@@ -174,6 +213,6 @@ async def _is_being_worked_on(connection: Connection, call_id: uuid.UUID) -> boo
     transaction = connection.transaction()
     await transaction.start()
     try:
-        return await connection.fetchval(_CLAIM, call_id, "calls.status", "", bytes(32)) is None
+        return await connection.fetchval(_CLAIM, call_id, "calls.status", "", bytes(32), "") is None
     finally:
         await transaction.rollback()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import prometheus_client
 
 from billing.contract import OPERATIONS
-from billing.notices import EVENTS
+from billing.events import EVENTS
 
 NOTICE_OUTCOMES = ("accepted", "later", "rejected", "expired")
 
@@ -39,6 +39,16 @@ class Measures:
         self.password_ceiling = prometheus_client.Counter(
             "billing_core_password_ceiling",
             "temporary passwords refused because all numbers together asked for too many: an alarm",
+            registry=registry,
+        )
+        self.payments_for_people = prometheus_client.Gauge(
+            "billing_core_payments_for_people",
+            "payments whose biller has not answered for long: an alarm; `billing-core reconcile` lists them",
+            registry=registry,
+        )
+        self.payments_contradicted = prometheus_client.Counter(
+            "billing_core_payments_contradicted",
+            "answers of billers against what was settled already: an alarm",
             registry=registry,
         )
         self._add_notices()

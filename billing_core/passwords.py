@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import hmac
 import itertools
+import os
 import secrets
+import threading
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
 from argon2.low_level import Type, hash_secret
 
@@ -32,8 +36,10 @@ THREADS = 2
 WAITING_MAX = 32
 """Well under a second of hashing on two cores."""
 
-_MEMORY_KIB, _PASSES, _LANES = 19 * 1024, 2, 1
+MEMORY_KIB, PASSES = 19 * 1024, 2
+_LANES = 1
 _SALT_OCTETS, _HASH_OCTETS = 16, 32
+_NICENESS = 10
 _USUAL = ("password", "qwerty", "пароль", "йцукен", "құпиясөз", "сырсөз")
 _ROWS = ("01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 _RUN_CHARACTERS = 6
@@ -60,40 +66,66 @@ def is_weak(password: str, msisdn: str) -> bool:
     return any(run in folded for run in runs)
 
 
+class _Cost(NamedTuple):
+    memory_kib: int
+    passes: int
+
+
 class Hasher:
     """Hashes in threads of its own. `close` it at the end."""
 
-    def __init__(self, pepper: bytes, waiting_max: int = WAITING_MAX) -> None:
-        """`pepper`: as in its key file."""
+    def __init__(
+        self,
+        pepper: bytes,
+        waiting_max: int = WAITING_MAX,
+        *,
+        threads: int = THREADS,
+        memory_kib: int = MEMORY_KIB,
+        passes: int = PASSES,
+    ) -> None:
+        """`pepper`: as in its key file. A hash that is there already is compared by what it was made with."""
         self._pepper = hmac.digest(pepper, b"billing core: passwords", hashlib.sha256)
-        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="hashing")
+        self._cost = _Cost(memory_kib, passes)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="hashing", initializer=_stand_back)
         self._waiting_max = waiting_max
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
         """A hash under a new salt, in the usual text form (`$argon2id$v=19$m=…`). Raises Busy."""
-        return await self._hash(password, secrets.token_bytes(_SALT_OCTETS))
+        return await self._hash(password, secrets.token_bytes(_SALT_OCTETS), self._cost)
 
     async def like(self, stored: str, password: str) -> str:
         """The hash of a password under the salt of `stored`: the two are equal when the passwords are. Raises Busy."""
-        return await self._hash(password, _salt_of(stored))
+        return await self._hash(password, _salt_of(stored), _cost_of(stored))
 
     def close(self) -> None:
         """Ends the threads; hashes that wait are given up."""
         self._threads.shutdown(cancel_futures=True)
 
-    async def _hash(self, password: str, salt: bytes) -> str:
+    async def _hash(self, password: str, salt: bytes, cost: _Cost) -> str:
         if self._waiting >= self._waiting_max:
             raise Busy("too many passwords are being hashed")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._hashed, password, salt)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._hashed, password, salt, cost)
         finally:
             self._waiting -= 1
 
-    def _hashed(self, password: str, salt: bytes) -> str:
+    def _hashed(self, password: str, salt: bytes, cost: _Cost) -> str:
         peppered = hmac.digest(self._pepper, _normal(password).encode(), hashlib.sha256)
-        return hash_secret(peppered, salt, _PASSES, _MEMORY_KIB, _LANES, _HASH_OCTETS, Type.ID).decode()
+        return hash_secret(peppered, salt, cost.passes, cost.memory_kib, _LANES, _HASH_OCTETS, Type.ID).decode()
+
+
+def _stand_back() -> None:
+    """Hashing must not keep those waiting who only ask for a balance: its threads are nice (setpriority(2) with the id
+    of a thread, as Linux has it)."""
+    with contextlib.suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+
+
+def _cost_of(stored: str) -> _Cost:
+    costs = dict(each.split("=") for each in stored.split("$")[3].split(","))
+    return _Cost(int(costs["m"]), int(costs["t"]))
 
 
 def _salt_of(stored: str) -> bytes:

@@ -12,6 +12,7 @@ Rules of this file (a shell; one task in each core process, any number of which 
   secrets are erased, whether the engine is there or not.
 - New rows wake it (`LISTEN`); without that, it looks once a second.
 """
+# long because: the leases, the tries and the endings of a notice are one protocol
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ import structlog
 from yarl import URL
 
 from billing import notices as contract
-from billing.notices import EVENTS, Notice
+from billing.events import EVENTS
+from billing.notices import Notice
 from billing.signing import sign
 from billing.wire import JSON_TYPE
 from billing_core.database import CONNECT_SECONDS_MAX, STATEMENT_SECONDS_MAX, UNAVAILABLE, Pool
@@ -65,7 +67,8 @@ WHERE notice_id IN (
           SELECT FROM notices o
           WHERE o.state = 'waiting' AND o.msisdn = n.msisdn AND o.notice_id <> n.notice_id
             AND (o.leased_until > statement_timestamp()
-                 OR (o.not_after > statement_timestamp() AND (o.rejected, o.position) < (n.rejected, n.position))))
+                 OR (o.not_after > statement_timestamp() AND (o.put_off > 0 OR o.try_at <= statement_timestamp())
+                     AND (o.rejected, o.position) < (n.rejected, n.position))))
     ORDER BY n.position
     LIMIT $1
     FOR UPDATE SKIP LOCKED)
@@ -98,7 +101,8 @@ RETURNING event, state
 """
 _WAITING = """
 SELECT count(*), count(*) FILTER (WHERE rejected),
-       coalesce(extract(epoch FROM statement_timestamp() - min(written_at)), 0)::float8
+       coalesce(extract(epoch FROM statement_timestamp() - min(written_at)
+                        FILTER (WHERE put_off > 0 OR try_at <= statement_timestamp())), 0)::float8
 FROM notices WHERE state = 'waiting'
 """
 

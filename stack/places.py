@@ -18,12 +18,15 @@ from stack.child import StartError
 
 SOCKET_PATH_OCTETS_MAX = 107
 KEY_OCTETS = 32
-KEYS = ("engine", "billing-core", "operations", "pepper", "notices", "masking", "postgres")
-LASTING_KEYS = ("pepper", "postgres")
+KEYS = ("engine", "desk", "billing-core", "operations", "pepper", "notices", "masking", "postgres", "postgres-serving")
+LASTING_KEYS = ("pepper", "postgres", "postgres-serving")
 """Keys that stored data depends on: a new one would not open what lies in the database."""
 
 DATABASE = "billing"
 DATABASE_USER = "ussd"
+"""Owns the database."""
+SERVING_USER = "ussd_serving"
+"""Serves, with as few rights as that takes."""
 POSTGRES_PORT = 5432
 """Only a part of the socket's name: nothing listens on TCP."""
 
@@ -64,10 +67,20 @@ def redis_url(data_folder: Path) -> str:
 
 
 def postgres_url(data_folder: Path, database: str = DATABASE) -> str:
-    """The address of a database on the private PostgreSQL, with its password. Raises OSError before keys are made."""
-    password = key_file(data_folder, "postgres").read_text().strip()
+    """The address of a database on the private PostgreSQL, with its owner's password. Raises OSError before keys are
+    made."""
+    return _postgres_url(data_folder, DATABASE_USER, "postgres", database)
+
+
+def serving_url(data_folder: Path, database: str = DATABASE) -> str:
+    """The same, for the role that serves."""
+    return _postgres_url(data_folder, SERVING_USER, "postgres-serving", database)
+
+
+def _postgres_url(data_folder: Path, user: str, key: str, database: str) -> str:
+    password = key_file(data_folder, key).read_text().strip()
     folder = quote(str(run_folder(data_folder)), safe="")
-    return f"postgresql://{DATABASE_USER}:{password}@/{database}?host={folder}&port={POSTGRES_PORT}"
+    return f"postgresql://{user}:{password}@/{database}?host={folder}&port={POSTGRES_PORT}"
 
 
 def make_folder(folder: Path) -> Path:
@@ -91,7 +104,10 @@ def make_keys(data_folder: Path) -> tuple[str, ...]:
     """
     missing = tuple(name for name in KEYS if not key_file(data_folder, name).exists())
     if postgres_cluster(data_folder).exists():
-        for name in set(missing).intersection(LASTING_KEYS):
+        lost = set(missing).intersection(LASTING_KEYS)
+        if not has_serving_role(data_folder):
+            lost.discard("postgres-serving")
+        for name in lost:
             raise StartError(
                 f"{key_file(data_folder, name)} is gone, and the database beside it cannot be used without it: "
                 "put it back from a copy, or begin anew with `make clean`"
@@ -99,6 +115,12 @@ def make_keys(data_folder: Path) -> tuple[str, ...]:
     for name in missing:
         _write_new(key_file(data_folder, name), secrets.token_hex(KEY_OCTETS))
     return missing
+
+
+def has_serving_role(data_folder: Path) -> bool:
+    """Whether the cluster lets the role in that serves; one of before there were two roles does not yet."""
+    lets_in = postgres_cluster(data_folder) / "pg_hba.conf"
+    return lets_in.exists() and SERVING_USER in lets_in.read_text()
 
 
 def _write_new(path: Path, text: str) -> None:

@@ -2,8 +2,8 @@
 
 Rules of this file:
 - The cluster is made beside its place and moved there when it is whole: an interrupted first start is begun anew.
-- Only one role may log in; it owns the database `billing` and is no superuser: what works here works on a server whose
-  administrator gave away as little.
+- Two roles may log in, and neither is a superuser: one owns the database `billing`, the other serves. What works here
+  works on a server whose administrator gave away as little. A cluster of before there were two gets the second one.
 - A commit that was acknowledged is on disk: fsync and synchronous_commit are on, here as in production.
 - Nothing is left outside the data folder: shared memory that would be a file lies in the cluster.
 - Logs never show the values of rows.
@@ -62,6 +62,8 @@ def start_postgres(data_folder: Path, seconds_max: float = START_SECONDS_MAX, pa
     if not cluster.exists():
         _make_cluster(data_folder, pause)
     _check_owner(cluster)
+    if not places.has_serving_role(data_folder):
+        _add_serving_role(data_folder, cluster, pause)
     deadline = time.monotonic() + seconds_max
     while (postgres := _try_to_start(data_folder, cluster, deadline, pause)) is None:
         pause(0.2)
@@ -96,14 +98,16 @@ def cluster_identity(data_folder: Path) -> str:
     return (places.postgres_cluster(data_folder) / "global" / "pg_control").read_bytes()[:8].hex()
 
 
-def create_database(data_folder: Path, name: str) -> str:
-    """Makes an empty database on the running private server, and returns its address.
+def create_database(data_folder: Path, name: str, template: str = "template1") -> str:
+    """Makes a database on the running private server, and returns its address for its owner. It is empty, or a copy of
+    `template`, to which nobody may be connected.
 
-    `name`: letters, digits and `_`. Raises ValueError, OSError and asyncpg.PostgresError. May be called anywhere, also
+    Names: letters, digits and `_`. Raises ValueError, OSError and asyncpg.PostgresError. May be called anywhere, also
     where an event loop runs (which it keeps waiting).
     """
     _check_name(name)
-    _execute(places.postgres_url(data_folder), f"CREATE DATABASE {name}")
+    _check_name(template)
+    _execute(places.postgres_url(data_folder), f"CREATE DATABASE {name} TEMPLATE {template}")
     return places.postgres_url(data_folder, name)
 
 
@@ -138,19 +142,34 @@ def _make_cluster(data_folder: Path, pause: Pause) -> None:
     places.make_folder(partial)
     if os.geteuid() == 0:
         os.chown(partial, UNPRIVILEGED_ID, UNPRIVILEGED_ID)
-    server = binaries.postgres()
     making = [binaries.initdb(), *("--pgdata", str(partial)), *("--username", "postgres"), *("--auth", "reject")]
     making += [*("--encoding", "UTF8"), *("--locale", "C"), "--data-checksums", "--no-instructions"]
     _run(data_folder, making, "", pause)
-    (partial / "pg_hba.conf").write_text(f"local all {places.DATABASE_USER} scram-sha-256\n")
     password = places.key_file(data_folder, "postgres").read_text().strip()
     statements = (
         f"CREATE ROLE {places.DATABASE_USER} LOGIN CREATEDB PASSWORD '{password}'\n"
         f"CREATE DATABASE {places.DATABASE} OWNER {places.DATABASE_USER}\n"
     )
-    alone = [server, "--single", *("-D", str(partial)), *("-c", "exit_on_error=on"), *("-c", "log_checkpoints=off")]
-    _run(data_folder, [*alone, "postgres"], statements, pause)
+    _run_alone(data_folder, partial, statements, pause)
+    _add_serving_role(data_folder, partial, pause)
     partial.rename(cluster)
+
+
+def _add_serving_role(data_folder: Path, cluster: Path, pause: Pause) -> None:
+    """Makes the role that serves, in a cluster that does not run. What lets it in is written last: its mark."""
+    name, password = places.SERVING_USER, places.key_file(data_folder, "postgres-serving").read_text().strip()
+    made = f"IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN CREATE ROLE {name}; END IF;"
+    statements = f"DO $$ BEGIN {made} END $$\nALTER ROLE {name} LOGIN PASSWORD '{password}'\n"
+    statements += f"GRANT {name} TO {places.DATABASE_USER}\n"  # who owns a database may end who serves in it
+    _run_alone(data_folder, cluster, statements, pause)
+    roles = (places.DATABASE_USER, name)
+    (cluster / "pg_hba.conf").write_text("".join(f"local all {role} scram-sha-256\n" for role in roles))
+
+
+def _run_alone(data_folder: Path, cluster: Path, statements: str, pause: Pause) -> None:
+    """Runs statements, a line each, in the server's single-user mode. Raises StartError."""
+    alone = [binaries.postgres(), "--single", *("-D", str(cluster)), *("-c", "exit_on_error=on")]
+    _run(data_folder, [*alone, *("-c", "log_checkpoints=off"), "postgres"], statements, pause)
 
 
 def _run(data_folder: Path, command: list[str], standard_input: str, pause: Pause) -> None:

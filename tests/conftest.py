@@ -122,6 +122,13 @@ def postgres_url(postgres_data_folder: Path, request: pytest.FixtureRequest) -> 
     postgres_server.drop_database(postgres_data_folder, name)
 
 
+@pytest.fixture(scope="module")
+def serving_url(postgres_data_folder: Path, postgres_url: str) -> str:
+    """The address of the same database for the role that serves."""
+    name = postgres_url.partition("@/")[2].partition("?")[0]
+    return places.serving_url(postgres_data_folder, name)
+
+
 @pytest.fixture(scope="session")
 def running_stack(short_folders: Callable[[], Path], free_port: Callable[[], int]) -> Iterator[RunningStack]:
     """The whole system as `make run` starts it, from our own `config.yaml` with other ports; 10,000 numbers."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from billing import contract
 from billing.calls import Done, NotMade, Outcome, Refused, Unknown
-from billing.notices import EVENTS
+from billing.events import EVENTS
 from sessions.session import Session, from_octets, to_octets
 from ussd_engine.language import walk
 from ussd_engine.language.menu import AskScreen, ListScreen, Service, ShowScreen

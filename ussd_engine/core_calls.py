@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
-from billing.contract import OPERATIONS
+from billing.contract import OPERATIONS, Operation, check_values, only_known
 from sessions.session import Pending, Session
 
 from .language.walk import Make
@@ -70,14 +70,22 @@ class CoreCalls:
         seconds = self._seconds_left(ASK_AGAIN_SECONDS_MAX)
         if status is None or seconds <= 0:
             return Unknown("no time left to ask")
-        question = Call(self._ports.new_id(), status, call.msisdn, call.language, {"call": call.id})
-        answer = await self._ports.billing.perform(question, seconds)
-        state = answer.result.get("state") if isinstance(answer, Done) else None
-        if state == "done" and not OPERATIONS[call.operation].results:
-            return Done({})
-        if state == "refused" and isinstance(answer, Done):
-            return Refused(str(answer.result.get("code", "")), {})
-        return Unknown("asked by id, and still not known")
+        named = {name: call.arguments[name] for name in OPERATIONS[status].arguments if name in call.arguments}
+        arguments = {**named, "call": call.id}
+        question = Call(self._ports.new_id(), status, call.msisdn, call.language, arguments)
+        return _told_by(await self._ports.billing.perform(question, seconds), OPERATIONS[call.operation])
 
     def _seconds_left(self, seconds_max: float) -> float:
         return min(seconds_max, self._until - self._ports.now() - REPLY_MARGIN_SECONDS)
+
+
+def _told_by(answer: Outcome, operation: Operation) -> Outcome:
+    """The outcome of a call of `operation`, as its status operation tells it: what was done is known only when its
+    results are told as well."""
+    told = answer.result if isinstance(answer, Done) else {}
+    if told.get("outcome") == "refused":
+        return Refused(str(told.get("refusal", "")), {})
+    results = only_known(told, operation.results)
+    if told.get("outcome") == "done" and not check_values(results, operation.results, "done"):
+        return Done(results)
+    return Unknown("asked by id, and still not known")

@@ -16,12 +16,9 @@ OPERATIONS: Final = (
         ),
         arguments={"call": Field(Id(), "the id of the call asked about")},
         results={
-            "state": Field(Choice(("done", "refused", "unknown_call")), "what became of it"),
-            "code": Field(Id(), "the code, when it was refused", optional=True),
+            "outcome": Field(Choice(("done", "refused", "unknown_call")), "what became of it"),
+            "refusal": Field(Id(), "the code, when it was refused", optional=True),
         },
         refusals={},
-        changes=False,
-        status=None,
-        seconds_max=1.0,
     ),
 )

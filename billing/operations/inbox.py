@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from billing.operation import UNKNOWN_NUMBER, Operation
+from billing.operation import UNKNOWN_NUMBER, change
 from billing.values import Field, Flag, Id
 
 OPERATIONS: Final = (
-    Operation(
+    change(
         name="inbox.accept",
         means=(
             "Takes an SMS of the subscriber to a short number, before anything is done about it. The same SMS "
@@ -26,8 +26,5 @@ OPERATIONS: Final = (
             "repeated": Field(Flag(), "it was taken before"),
         },
         refusals={**UNKNOWN_NUMBER, "TOO_MANY": "the number has sent too many within the hour"},
-        changes=True,
-        status="calls.status",
-        seconds_max=2.0,
     ),
 )

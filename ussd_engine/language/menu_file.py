@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from billing.contract import LANGUAGES
-from billing.notices import EVENTS
+from billing.events import EVENTS
 from strict_yaml import Mistake, Node, Place, did_you_mean, read_tree
 
 from .. import dial_string

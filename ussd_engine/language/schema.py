@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing.contract import LANGUAGES, OPERATIONS, STATUSES
-from billing.notices import EVENTS
+from billing.events import EVENTS
 
 from . import answers, grammar
 from .grammar import Key

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple, TypeAlias
 
 from billing import contract
-from billing.notices import EVENTS
+from billing.events import EVENTS
 
 from .leads import calls_of, leads_of, ways_in
 from .menu import AskScreen, Check, Do, Lead, ListScreen, Operand, Path, Screen, Service, Template

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from billing.calls import Call, Outcome
 from billing.contract import LANGUAGES, OPERATIONS, STATUSES, check_values
-from billing.notices import EVENTS
+from billing.events import EVENTS
 from sessions.session import Session, SessionTooLarge, from_octets, to_octets
 from strict_yaml import Mistake, Node, did_you_mean
 

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from billing.notices import PATH, Notice, NoticeError, from_octets
 from billing.signing import SigningError, verify
-from billing_core.cli import bind
 from billing_core.config import Listen
+from billing_core.serving import bind
 
 RELAY_KEY = b"key of the tests for the relay to sign with"
 

@@ -1,6 +1,6 @@
 """The password of the cabinet: sent to the number alone, not too often, changed at first use, locked when guessed at.
 
-Time is an argument here; each story has a number of its own.
+Each story has a number and a time of its own.
 """
 
 from __future__ import annotations
@@ -9,43 +9,54 @@ import asyncio
 import datetime
 import json
 import uuid
-from functools import partial
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from billing.calls import Call, Done, Refused
-from billing_core import cabinet
-from billing_core.cabinet import Cabinet
-from billing_core.config import CabinetRules
-from billing_core.database import Pool
-from billing_core.idempotency import Change, perform_prepared
-from billing_core.passwords import Busy, Hasher
-from billing_core.sealing import Seal
+from billing_core import operations
+from billing_core.database import Connection
+from billing_core.passwords import Busy
+from billing_core.rules import CabinetRules, Rules
+from billing_core.who import Who, who_calls
 
-from .running_core import NOTICE_KEY, PEPPER, Core, sent_password
+from .running_core import CHEAP, Core, running_core, sent_password
 
 NOON = datetime.datetime(2027, 3, 31, 7, tzinfo=datetime.UTC)  # in Almaty
 SECOND, MINUTE, HOUR = (datetime.timedelta(seconds=seconds) for seconds in (1, 60, 3600))
 NEW, OTHER = "wolf-tree-seven", "moon-tree-seven"
 
 
+@pytest.fixture(scope="module")
+async def core(database: str) -> AsyncIterator[Core]:
+    """A core that spends little on a hash."""
+    async with running_core(database, **CHEAP) as core:
+        yield core
+
+
+@pytest.fixture(autouse=True)
+def _time_goes_on(core: Core) -> Iterator[None]:
+    yield
+    core.now = None
+
+
 def new_id() -> str:
     return str(uuid.uuid4())
 
 
-async def ask(core: Core, number: str, now: datetime.datetime, call_id: str = "") -> Done | Refused:
-    call = Call(call_id or new_id(), "cabinet.temporary_password", number, "kk", {})
-    return await perform_prepared(core.pool, call, partial(core.cabinet.temporary_password, now=now))
+async def ask(core: Core, number: str, now: datetime.datetime) -> Done | Refused:
+    core.now = now
+    return await core.do("cabinet.temporary_password", number)
 
 
 async def log_in(core: Core, number: str, password: str, now: datetime.datetime, call_id: str = "") -> Done | Refused:
-    call = Call(call_id or new_id(), "cabinet.login", number, "kk", {"password": password})
-    return await perform_prepared(core.pool, call, partial(core.cabinet.login, now=now))
+    core.now = now
+    return await core.do("cabinet.login", number, call_id=call_id or None, password=password)
 
 
 async def change(core: Core, number: str, old: str, new: str, now: datetime.datetime) -> Done | Refused:
-    call = Call(new_id(), "cabinet.change_password", number, "kk", {"old": old, "new": new})
-    return await perform_prepared(core.pool, call, partial(core.cabinet.change_password, now=now))
+    core.now = now
+    return await core.do("cabinet.change_password", number, old=old, new=new)
 
 
 async def with_password(core: Core, number: str, password: str = NEW) -> None:
@@ -161,35 +172,34 @@ async def test_a_sim_card_or_a_holder_of_less_than_72_hours_gets_none(core: Core
     assert await ask(core, number, NOON + 2 * HOUR) == Refused("SIM_TOO_NEW", {"again_at": "2027-04-03T07:00:00Z"})
 
 
-async def test_all_numbers_together_have_a_ceiling_and_it_rings(core: Core) -> None:
-    rung: list[str] = []
-    hasher = Hasher(PEPPER)
-    rules = CabinetRules(temporary_of_all_a_minute_max=2)
-    low = Cabinet(rules, hasher, Seal(NOTICE_KEY), lambda: rung.append("ceiling"))
+async def test_all_numbers_together_have_a_ceiling_and_it_rings_once_for_each_refused(database: str) -> None:
     day = NOON + 240 * HOUR
-    crowd = core._replace(cabinet=low)
-    for number in ("77010000110", "77010000111"):
-        assert isinstance(await ask(crowd, number, day), Done)
-    assert await ask(crowd, "77010000112", day) == Refused("TOO_OFTEN", {"again_at": "2027-04-10T07:01:00Z"})
-    assert rung == ["ceiling"]
-    assert isinstance(await ask(crowd, "77010000112", day + MINUTE), Done)
-    hasher.close()
+    rules = Rules(cabinet=CabinetRules(temporary_of_all_a_minute_max=2))
+    async with running_core(database, rules, connections=2, **CHEAP) as crowd:
+        for number in ("77010000110", "77010000111"):
+            assert isinstance(await ask(crowd, number, day), Done)
+        assert await ask(crowd, "77010000112", day) == Refused("TOO_OFTEN", {"again_at": "2027-04-10T07:01:00Z"})
+        assert crowd.measures.registry.get_sample_value("billing_core_password_ceiling_total") == 1
+        assert isinstance(await ask(crowd, "77010000112", day + MINUTE), Done)
 
 
-async def test_a_number_that_is_freed_while_its_password_is_prepared_gets_one(core: Core) -> None:
+async def test_a_number_that_is_freed_while_its_password_is_prepared_gets_one(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
     number = "77010000113"
     await core.pool.execute("UPDATE subscribers SET status = 'blocked' WHERE msisdn = $1", number)
     times = 0
 
-    async def overtaken(pool: Pool, call: Call) -> Change:
+    async def overtaken(connection: Connection, call: Call, *, lock: bool) -> Who | Refused:
         nonlocal times
-        times += 1
-        prepared = await core.cabinet.temporary_password(pool, call, NOON)
-        await pool.execute("UPDATE subscribers SET status = 'active' WHERE msisdn = $1", number)
-        return prepared
+        who = await who_calls(connection, call, lock=lock)
+        if not lock:
+            times += 1
+            await core.pool.execute("UPDATE subscribers SET status = 'active' WHERE msisdn = $1", number)
+        return who
 
-    call = Call(new_id(), "cabinet.temporary_password", number, "kk", {})
-    assert isinstance(await perform_prepared(core.pool, call, overtaken), Done)
+    monkeypatch.setattr(operations, "who_calls", overtaken)
+    assert isinstance(await ask(core, number, NOON), Done)
     assert (times, len(await sent_password(core, number))) == (2, 10)
 
 
@@ -254,10 +264,19 @@ async def test_nine_wrong_in_all_lock_until_identity_is_proven(core: Core) -> No
             assert await log_in(core, number, NEW, now) == Done({"must_change": False})
     assert await log_in(core, number, "wrong", now) == Refused("LOCKED", {})
     assert await log_in(core, number, NEW, now + 1000 * HOUR) == Refused("LOCKED", {})
-    async with core.pool.acquire() as connection:
-        assert await cabinet.prove_identity(connection, number)
-        assert not await cabinet.prove_identity(connection, "77010000199")
+    assert await core.do("cabinet.prove_identity", number, document="identity card 012345678") == Done({})
     assert await log_in(core, number, NEW, now) == Done({"must_change": False})
+
+
+async def test_a_document_is_noted_whoever_had_a_cabinet_and_no_closed_number_proves_anything(core: Core) -> None:
+    core.now = NOON
+    document = "identity card 012345678"
+    assert await core.do("cabinet.prove_identity", "77010000198", document=document) == Done({})
+    shown = "SELECT why, document, at FROM documents_shown JOIN subscribers USING (subscriber_id) WHERE msisdn = $1"
+    [row] = await core.pool.fetch(shown, "77010000198")
+    assert tuple(row) == ("cabinet.prove_identity", document, NOON)
+    for number, code in (("77010000197", "CLOSED"), ("77019999999", "UNKNOWN_NUMBER")):
+        assert await core.do("cabinet.prove_identity", number, document=document) == Refused(code, {})
 
 
 async def test_the_same_wrong_try_delivered_twice_counts_once(core: Core) -> None:
@@ -281,20 +300,21 @@ async def test_of_guesses_made_at_once_only_three_are_looked_at(core: Core) -> N
     assert counted["wrong_in_all"] == 3
 
 
-async def test_a_password_that_changes_while_a_login_is_hashed_is_looked_at_anew(core: Core) -> None:
-    number = "77010000127"
+async def test_a_password_that_changes_while_a_login_is_hashed_is_looked_at_anew(
+    core: Core, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, hash_like, times = "77010000127", core.tools.hasher.like, 0
     await with_password(core, number)
-    times = 0
 
-    async def overtaken(pool: Pool, call: Call) -> Change:
+    async def overtaken(stored: str, password: str) -> str:
         nonlocal times
-        prepared = await core.cabinet.login(pool, call, NOON)
-        if (times := times + 1) == 1:
+        hashed = await hash_like(stored, password)
+        if password == OTHER and (times := times + 1) == 1:
             assert await change(core, number, NEW, OTHER, NOON) == Done({})
-        return prepared
+        return hashed
 
-    call = Call(new_id(), "cabinet.login", number, "kk", {"password": OTHER})
-    assert await perform_prepared(core.pool, call, overtaken) == Done({"must_change": False})
+    monkeypatch.setattr(core.tools.hasher, "like", overtaken)
+    assert await log_in(core, number, OTHER, NOON) == Done({"must_change": False})
     assert times == 2
 
 
@@ -318,17 +338,15 @@ async def test_through_the_door_a_login_is_asked_about_by_its_id(core: Core) -> 
     password = await sent_password(core, number)
     done = await core.ask("cabinet.login", number, {"password": password}, call_id=call_id)
     assert done == Done({"must_change": True})
-    assert await core.ask("calls.status", number, {"call": call_id}) == Done({"state": "done"})
+    assert await core.ask("calls.status", number, {"call": call_id}) == Done({"outcome": "done"})
 
 
-async def test_more_hashes_than_may_wait_are_turned_away_without_a_trace(core: Core) -> None:
+async def test_more_hashes_than_may_wait_are_turned_away_without_a_trace(database: str) -> None:
     number = "77010000130"
-    hasher = Hasher(PEPPER, waiting_max=0)
-    full = core._replace(cabinet=Cabinet(CabinetRules(), hasher, Seal(NOTICE_KEY)))
-    with pytest.raises(Busy):
-        await ask(full, number, NOON)
-    assert await core.pool.fetchval("SELECT count(*) FROM calls WHERE msisdn = $1", number) == 0
-    hasher.close()
+    async with running_core(database, connections=2, waiting_max=0) as full:
+        with pytest.raises(Busy):
+            await ask(full, number, NOON)
+        assert await full.pool.fetchval("SELECT count(*) FROM calls WHERE msisdn = $1", number) == 0
 
 
 async def test_no_password_lies_in_clear_in_any_table(core: Core) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import dataclasses
 import json
 import time
 import uuid
@@ -15,9 +17,10 @@ from billing.calls import Done, NotMade
 from billing.http_client import HttpBilling
 from billing.signing import sign
 from billing_core.app import make_app
+from billing_core.config import Client
 from billing_core.database import open_pool
 
-from .running_core import KEY, Core, served
+from .running_core import CLIENTS, KEY, Core, served
 
 PATH = "/v1/operations/balances.get"
 BODY: dict[str, Any] = {
@@ -146,20 +149,44 @@ async def test_calls_and_problems_are_counted_and_no_number_is_a_label(core: Cor
     assert "77010000007" not in after
 
 
+async def test_a_client_asks_only_for_what_is_its_own(core: Core) -> None:
+    clients = {"engine": Client(KEY, frozenset({"payments"}))}
+    async with served(make_app(core.pool, clients, core.operations, core.measures)) as url:
+        terminal = dataclasses.replace(core, url=url)
+        assert (await post(terminal, BODY)).status == 403
+        top_up = {"sum": {"minor": 100, "currency": "KZT"}, "place": "a-terminal"}
+        path = "/v1/operations/balances.top_up"
+        answer = await post(terminal, BODY | {"id": str(uuid.uuid4()), "arguments": top_up}, path)
+        assert (answer.status, set(answer.said)) == (200, {"done"})
+
+
+async def test_who_asks_for_somebody_else_is_named_only_where_that_may_be(core: Core) -> None:
+    by_another = BODY | {"by": "77010000008"}
+    answer = await post(core, by_another)
+    assert (answer.status, answer.said) == (200, {"refused": {"code": "NOT_MANAGED"}})
+    for body, path in ((BODY | {"by": "8"}, PATH), (by_another, "/v1/operations/delegation.managed")):
+        answer = await post(core, body, path)
+        assert answer.status == 422
+        assert [param["field"] for param in answer.said["invalid_params"]] == ["by"]
+
+
 async def test_without_its_database_the_core_says_that_nothing_was_done_and_recovers(
-    core: Core, postgres_url: str
+    core: Core, serving_url: str
 ) -> None:
-    pool = await open_pool(postgres_url, 1)
-    async with served(make_app(pool, {"engine": KEY}, core.operations, core.measures)) as url:
+    pool = await open_pool(serving_url, 1)
+    async with served(make_app(pool, CLIENTS, core.operations, core.measures)) as url:
         billing = HttpBilling(url, "engine", KEY)
         await billing.start()
-        cut_off = core._replace(url=url, billing=billing, pool=pool)
+        cut_off = dataclasses.replace(core, url=url, billing=billing, pool=pool)
         backend = await pool.fetchval("SELECT pg_backend_pid()")
         async with pool.acquire():  # the only connection: nobody else gets one in time
-            assert "503" in str(await billing.ready(2.0))
-            for operation, arguments in (("balances.get", {}), ("subscribers.set_language", {"language": "ru"})):
-                outcome = await cut_off.ask(operation, "77010000007", arguments)
-                assert isinstance(outcome, NotMade)
+            why_not, *outcomes = await asyncio.gather(
+                billing.ready(2.0),
+                cut_off.ask("balances.get", "77010000007"),
+                cut_off.ask("subscribers.set_language", "77010000007", {"language": "ru"}),
+            )
+            assert "503" in str(why_not)
+            assert [type(outcome) for outcome in outcomes] == [NotMade, NotMade]
         await core.pool.execute("SELECT pg_terminate_backend($1)", backend)
         await cut_off.ask("balances.get", "77010000007")  # may meet the connection that was just cut
         assert isinstance(await cut_off.ask("balances.get", "77010000007"), Done)

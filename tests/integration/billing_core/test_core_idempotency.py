@@ -14,12 +14,28 @@ from billing.calls import Call, Done, NotMade, Refused, Unknown
 from billing.contract import OPERATIONS, Field, Secret
 from billing_core import idempotency
 from billing_core.database import Connection
-from billing_core.idempotency import OtherArguments, OutcomeUnknown, fingerprint, perform_once
+from billing_core.idempotency import (
+    Change,
+    Counted,
+    Once,
+    OtherArguments,
+    OutcomeUnknown,
+    fingerprint,
+    perform_once,
+)
+from stack import places
 
 from .running_core import Core
 
 NUMBER, OTHER_NUMBER, BLOCKED = "77010000001", "77010000002", "77010000095"
 SET_LANGUAGE = "subscribers.set_language"
+
+
+@pytest.fixture(autouse=True)
+async def _effects(owner: asyncpg.Connection) -> None:
+    """A table for a change to have an effect on."""
+    await owner.execute("CREATE TABLE IF NOT EXISTS effects AS SELECT 0 AS version")
+    await owner.execute(f"GRANT SELECT, UPDATE ON effects TO {places.SERVING_USER}")
 
 
 def new_id() -> str:
@@ -31,23 +47,21 @@ def change(call_id: str, language: str = "ru") -> Call:
 
 
 async def adds_one(connection: Connection, _call: Call) -> Done | Refused:
-    """A change whose effects can be counted: `version` of the first account."""
-    version = await connection.fetchval(
-        "UPDATE accounts SET version = version + 1 WHERE account_id = 1 RETURNING version"
-    )
+    """A change whose effects can be counted."""
+    version = await connection.fetchval("UPDATE effects SET version = version + 1 RETURNING version")
     await asyncio.sleep(0.01)
     return Done({"language": "ru", "version": version})
 
 
 async def version(core: Core) -> int:
-    counted = await core.pool.fetchval("SELECT version FROM accounts WHERE account_id = 1")
+    counted = await core.pool.fetchval("SELECT version FROM effects")
     assert isinstance(counted, int)
     return counted
 
 
-async def perform(core: Core, call: Call, performing: object = adds_one) -> Done | Refused:
+async def perform(core: Core, call: Call, performing: Change = adds_one) -> Done | Refused:
     async with core.pool.acquire() as connection:
-        return await perform_once(connection, call, performing)  # type: ignore[arg-type]
+        return await perform_once(connection, call, performing)
 
 
 async def test_the_same_id_many_times_in_parallel_has_one_effect_and_one_answer(core: Core) -> None:
@@ -145,16 +159,16 @@ async def test_a_change_ended_in_favour_of_another_is_made_again(core: Core) -> 
 
 
 @pytest.fixture
-async def deadly_commit(core: Core) -> AsyncIterator[None]:
-    """While it lasts, a transaction that adds to the first account loses its connection in the middle of its commit."""
-    await core.pool.execute(
+async def deadly_commit(owner: asyncpg.Connection) -> AsyncIterator[None]:
+    """While it lasts, a transaction that has an effect loses its connection in the middle of its commit."""
+    await owner.execute(
         "CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS"
         " $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;"
-        "CREATE CONSTRAINT TRIGGER dies AFTER UPDATE ON accounts DEFERRABLE INITIALLY DEFERRED"
+        "CREATE CONSTRAINT TRIGGER dies AFTER UPDATE ON effects DEFERRABLE INITIALLY DEFERRED"
         " FOR EACH ROW EXECUTE FUNCTION die()"
     )
     yield
-    await core.pool.execute("DROP TRIGGER dies ON accounts; DROP FUNCTION die()")
+    await owner.execute("DROP TRIGGER dies ON effects; DROP FUNCTION die()")
 
 
 @pytest.mark.usefixtures("deadly_commit")
@@ -189,12 +203,36 @@ async def test_a_claim_of_another_intent_is_refused_before_anything_is_done(core
     assert await version(core) == before
 
 
-async def test_an_answered_call_can_be_neither_changed_nor_removed(core: Core) -> None:
+async def test_an_answered_call_can_be_neither_changed_nor_removed(core: Core, owner: asyncpg.Connection) -> None:
     call = change(new_id())
     await perform(core, call)
     for statement in ("UPDATE calls SET state = 'refused' WHERE call_id = $1", "DELETE FROM calls WHERE call_id = $1"):
         with pytest.raises(asyncpg.RaiseError, match="neither changed nor removed"):
-            await core.pool.execute(statement, uuid.UUID(call.id))
+            await owner.execute(statement, uuid.UUID(call.id))
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await core.pool.execute("DELETE FROM calls WHERE call_id = $1", uuid.UUID(call.id))
+
+
+async def test_a_refusal_that_counts_keeps_what_it_has_written(core: Core) -> None:
+    async def counts_then_refuses(connection: Connection, call: Call) -> Counted:
+        await adds_one(connection, call)
+        return Counted(Refused("LANGUAGE_NOT_OFFERED", {}))
+
+    before, call = await version(core), change(new_id())
+    for _ in range(2):
+        assert await perform(core, call, counts_then_refuses) == Refused("LANGUAGE_NOT_OFFERED", {})
+    assert await version(core) == before + 1
+
+
+async def test_what_is_told_once_is_in_the_first_answer_alone_and_is_kept_nowhere(core: Core) -> None:
+    async def tells_once(_connection: Connection, _call: Call) -> Once:
+        return Once(Done({"language": "ru"}), {"code": "31415926"})
+
+    call = change(new_id())
+    assert await perform(core, call, tells_once) == Done({"language": "ru", "code": "31415926"})
+    assert await perform(core, call, tells_once) == Done({"language": "ru"})
+    kept = await core.pool.fetchval("SELECT c::text FROM calls c WHERE call_id = $1", uuid.UUID(call.id))
+    assert "31415926" not in kept
 
 
 def test_a_secret_leaves_no_trace_in_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,21 +257,21 @@ async def test_the_status_of_a_call_is_done_or_refused_with_its_code(core: Core)
     done, refused = new_id(), new_id()
     await core.ask(SET_LANGUAGE, NUMBER, {"language": "ru"}, call_id=done)
     await core.ask(SET_LANGUAGE, NUMBER, {"language": "ky"}, call_id=refused)
-    assert await status(core, done) == {"state": "done"}
-    assert await status(core, refused) == {"state": "refused", "code": "LANGUAGE_NOT_OFFERED"}
+    assert await status(core, done) == {"outcome": "done"}
+    assert await status(core, refused) == {"outcome": "refused", "refusal": "LANGUAGE_NOT_OFFERED"}
 
 
 @pytest.mark.parametrize("call_id", ["6f2b1f0e-6a2b-4a51-9a52-0a6f4f6f0001", "not-a-uuid"])
 async def test_the_status_of_a_call_never_made_is_unknown_and_asking_leaves_nothing(core: Core, call_id: str) -> None:
     before = await core.pool.fetchval("SELECT count(*) FROM calls")
-    assert await status(core, call_id) == {"state": "unknown_call"}
+    assert await status(core, call_id) == {"outcome": "unknown_call"}
     assert await core.pool.fetchval("SELECT count(*) FROM calls") == before
 
 
 async def test_the_call_of_another_number_is_as_unknown_as_one_never_made(core: Core) -> None:
     done = new_id()
     await core.ask(SET_LANGUAGE, NUMBER, {"language": "ru"}, call_id=done)
-    assert await status(core, done, OTHER_NUMBER) == {"state": "unknown_call"}
+    assert await status(core, done, OTHER_NUMBER) == {"outcome": "unknown_call"}
 
 
 async def test_the_status_of_a_call_that_is_being_worked_on_waits_for_its_end(core: Core) -> None:
@@ -251,5 +289,5 @@ async def test_the_status_of_a_call_that_is_being_worked_on_waits_for_its_end(co
     await asyncio.sleep(0.1)
     assert not asking.done()
     go_on.set()
-    assert await asking == {"state": "done"}
+    assert await asking == {"outcome": "done"}
     await working

@@ -6,18 +6,23 @@ import asyncio
 import datetime
 import hashlib
 import uuid
-from functools import partial
+from collections.abc import Iterator
 
-from billing.calls import Call, Done, Refused
+import pytest
+
+from billing.calls import Done, Refused
 from billing.contract import Value
-from billing_core import inbox
-from billing_core.config import InboxRules
-from billing_core.idempotency import perform_once
 
 from .running_core import Core
 
 NOON = datetime.datetime(2027, 3, 31, 7, tzinfo=datetime.UTC)
 SECOND = datetime.timedelta(seconds=1)
+
+
+@pytest.fixture(autouse=True)
+def _time_goes_on(core: Core) -> Iterator[None]:
+    yield
+    core.now = None
 
 
 def sms(text: str, smsc_id: str = "", link: str = "kcell-smsc", short_number: str = "111") -> dict[str, Value]:
@@ -30,9 +35,8 @@ def sms(text: str, smsc_id: str = "", link: str = "kcell-smsc", short_number: st
 
 
 async def take(core: Core, number: str, arguments: dict[str, Value], now: datetime.datetime) -> Done | Refused:
-    call = Call(str(uuid.uuid4()), "inbox.accept", number, "kk", arguments)
-    async with core.pool.acquire() as connection:
-        return await perform_once(connection, call, partial(inbox.accept, InboxRules(), now=now))
+    core.now = now
+    return await core.do("inbox.accept", number, **arguments)
 
 
 def taken(outcome: object) -> tuple[str, bool]:

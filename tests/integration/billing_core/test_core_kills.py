@@ -74,8 +74,8 @@ async def start(
 
 
 @pytest.fixture
-async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
-    connection = await asyncpg.connect(database)
+async def connection(database: str, postgres_url: str) -> AsyncIterator[asyncpg.Connection]:
+    connection = await asyncpg.connect(postgres_url)
     await connection.execute("TRUNCATE notices, temporary_passwords")
     yield connection
     await connection.close()

@@ -9,10 +9,11 @@ import asyncpg
 import pytest
 
 from billing.calls import Call, Done, Refused
-from billing_core import missed_calls, payments
-from billing_core.idempotency import perform_once
+from billing_core.database import Connection
+from billing_core.domains.subscribers import set_language
+from billing_core.idempotency import OtherArguments, perform_once
 from billing_core.notices import write_notice
-from billing_core.subscribers import set_language
+from billing_core.who import find
 
 from .running_core import Core
 
@@ -52,20 +53,22 @@ async def test_a_refusal_writes_none_and_the_same_call_again_no_second_one(core:
 async def test_a_change_that_is_rolled_back_takes_its_notice_along(core: Core) -> None:
     number = "77010000302"
 
-    async def fails_at_the_end(connection: asyncpg.Connection, call: Call) -> Done | Refused:
-        assert isinstance(await set_language(connection, call), Done)
+    async def fails_at_the_end(connection: Connection, call: Call) -> Done | Refused:
+        who = await find(connection, number, lock=True)
+        assert who is not None
+        assert isinstance(await set_language(connection, call, who), Done)
+        assert len(await connection.fetch("SELECT FROM notices WHERE msisdn = $1", number)) == 1
         raise ConnectionResetError
 
     call = Call(str(uuid.uuid4()), "subscribers.set_language", number, "kk", {"language": "en"}, by_sms=True)
     async with core.pool.acquire() as connection:
         with pytest.raises(ConnectionResetError):
-            await perform_once(connection, call, fails_at_the_end)  # type: ignore[arg-type]
+            await perform_once(connection, call, fails_at_the_end)
     assert await rows(core, number) == []
 
 
 async def test_who_has_chosen_no_language_gets_none(core: Core) -> None:
-    async with core.pool.acquire() as connection:
-        assert await missed_calls.report(connection, "a", "77010000007", "77010000008", 2) == Done({})
+    assert await core.do("missed_calls.report", "77010000007", caller="77010000008", times=2) == Done({})
     [row] = await rows(core, "77010000007")
     assert (row["event"], row["language"]) == ("calls.missed", None)
     assert json.loads(row["arguments"])["count"] == 2
@@ -93,46 +96,57 @@ async def test_a_secret_that_nobody_needs_any_more_cannot_stay(core: Core) -> No
 # --- payments -------------------------------------------------------------------------------------------------------
 
 
-async def test_a_payment_is_on_the_account_with_its_row_and_its_notice(core: Core) -> None:
-    number, payment = "77010000310", uuid.uuid4()
+def tenge(minor: int) -> dict[str, object]:
+    return {"minor": minor, "currency": "KZT"}
+
+
+async def test_a_payment_is_on_the_account_once_with_its_entries_and_its_notice(core: Core) -> None:
+    number, call_id = "77010000310", str(uuid.uuid4())
     before = await core.ask("balances.get", number)
     assert isinstance(before, Done)
     minor = before.result["balance"]["minor"]  # type: ignore[index,call-overload]
-    async with core.pool.acquire() as connection:
-        paid = await payments.top_up(connection, payment, number, 50_050, "test")
-        again = await payments.top_up(connection, payment, number, 50_050, "test")
-    assert paid == payments.Paid(50_050, minor + 50_050, "KZT", repeated=False)
-    assert again == payments.Paid(50_050, minor + 50_050, "KZT", repeated=True)
+    for _ in range(2):
+        paid = await core.do("balances.top_up", number, call_id=call_id, sum=tenge(50_050), place="test")
+        assert paid == Done({"balance": tenge(minor + 50_050)})
     [row] = await rows(core, number)
-    assert json.loads(row["arguments"]) == {
-        "sum": {"minor": 50_050, "currency": "KZT"},
-        "balance": {"minor": minor + 50_050, "currency": "KZT"},
-    }
-    [kept] = await core.pool.fetch("SELECT * FROM payments WHERE payment_id = $1", payment)
-    assert (kept["balance_before_minor"], kept["balance_after_minor"]) == (minor, minor + 50_050)
-    assert (kept["version"], kept["source"]) == (1, "test")
+    assert row["event"] == "account.topped_up"
+    assert json.loads(row["arguments"]) == {"sum": tenge(50_050), "balance": tenge(minor + 50_050)}
+    entries = await core.pool.fetch(
+        "SELECT e.*, a.kind FROM postings p JOIN entries e USING (posting_id) JOIN accounts a USING (account_id)"
+        " WHERE p.cause = $1 AND p.kind = 'top_up' ORDER BY a.subscriber_id NULLS LAST",
+        uuid.UUID(call_id),
+    )
+    assert [(each["kind"], each["amount_minor"]) for each in entries] == [("prepaid", 50_050), ("cash", -50_050)]
+    assert (entries[0]["before_minor"], entries[0]["after_minor"]) == (minor, minor + 50_050)
+    assert entries[0]["version"] == 2
 
 
 async def test_what_cannot_be_paid_in_is_refused_and_leaves_nothing(core: Core) -> None:
-    payment = uuid.uuid4()
-    async with core.pool.acquire() as connection:
-        await payments.top_up(connection, payment, "77010000311", 100, "test")
-        for number, minor, code in (
-            ("77019999999", 100, "UNKNOWN_NUMBER"),
-            ("77010000397", 100, "CLOSED"),
-            ("77010000312", 99_999_999_999, "TOO_MUCH"),
-        ):
-            refused = await payments.top_up(connection, uuid.uuid4(), number, minor, "test")
-            assert refused == Refused(code, {})
-            assert await rows(core, number) == []
-        for number, minor in (("77010000311", 200), ("77010000312", 100)):
-            refused = await payments.top_up(connection, payment, number, minor, "test")
-            assert refused == Refused("OTHER_PAYMENT", {})
+    call_id = str(uuid.uuid4())
+    await core.do("balances.top_up", "77010000311", call_id=call_id, sum=tenge(100), place="test")
+    before = await core.pool.fetchval("SELECT count(*) FROM postings")
+    for number, minor, code in (
+        ("77019999999", 100, "UNKNOWN_NUMBER"),
+        ("77010000397", 100, "CLOSED"),
+        ("77010000312", 99_999_999_999, "TOO_MUCH"),
+    ):
+        assert await core.do("balances.top_up", number, sum=tenge(minor), place="test") == Refused(code, {})
+        assert await rows(core, number) == []
+    for number, minor in (("77010000311", 200), ("77010000312", 100)):
+        with pytest.raises(OtherArguments):
+            await core.do("balances.top_up", number, call_id=call_id, sum=tenge(minor), place="test")
+    assert await core.pool.fetchval("SELECT count(*) FROM postings") == before
 
 
-async def test_a_payment_is_neither_changed_nor_removed(core: Core) -> None:
-    async with core.pool.acquire() as connection:
-        await payments.top_up(connection, uuid.uuid4(), "77010000313", 100, "test")
-    for statement in ("UPDATE payments SET sum_minor = 1", "DELETE FROM payments"):
-        with pytest.raises(asyncpg.RaiseError, match="neither changed nor removed"):
+async def test_a_payment_is_neither_changed_nor_removed_by_whom_it_may_be(
+    core: Core, owner: asyncpg.Connection
+) -> None:
+    await core.do("balances.top_up", "77010000313", sum=tenge(100), place="test")
+    for statement in (
+        *("UPDATE postings SET kind = 'top_up'", "DELETE FROM postings", "TRUNCATE postings CASCADE"),
+        *("UPDATE entries SET amount_minor = 1", "DELETE FROM entries", "TRUNCATE entries"),
+    ):
+        with pytest.raises(asyncpg.RaiseError, match="only added to"):
+            await owner.execute(statement)
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await core.pool.execute(statement)

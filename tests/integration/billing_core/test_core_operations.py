@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -10,17 +11,38 @@ import pytest
 
 from billing.calls import Done, Refused
 from billing.contract import OPERATIONS
+from billing_core.operations import DIRECT, PREPARED, WHOLE
 
 from .running_core import Core
 
 ACTIVE, BARRED, BLOCKED, CLOSED, STRANGER = "77010000007", "77010000091", "77010000095", "77010000097", "77019999999"
+NEVER_MADE = "6f2b1f0e-6a2b-4a51-9a52-0a6f4f6f0001"
 
 
 async def test_every_operation_of_the_contract_is_performed_and_no_other(core: Core) -> None:
-    reading, changes, prepared = core.operations
-    assert len(reading) + len(changes) + len(prepared) == len(OPERATIONS)
-    assert {*reading, *changes, *prepared} == set(OPERATIONS)
-    assert {name for name, operation in OPERATIONS.items() if not operation.changes} == set(reading)
+    assert set(core.operations) == set(OPERATIONS)
+
+
+def test_only_a_change_is_prepared_or_done_in_steps() -> None:
+    assert {*DIRECT, *PREPARED, *WHOLE} <= set(OPERATIONS)
+    assert all(OPERATIONS[name].changes for name in (*PREPARED, *WHOLE))
+
+
+async def test_what_only_reads_leaves_no_trace_and_a_change_is_kept_under_its_id(core: Core) -> None:
+    arguments: dict[str, dict[str, Any]] = {
+        "calls.status": {"call": NEVER_MADE},
+        "numbers.prefixes": {"brand": "Kcell"},
+        "numbers.search": {"brand": "Kcell", "prefix": "701"},
+        "service_points.of_city": {"city": "almaty"},
+        "wallet.outcome": dict.fromkeys(("call", "intent"), NEVER_MADE),
+        "wallet.services": {"category": "other"},
+    }
+    kept = "SELECT count(*) FROM calls WHERE msisdn = $1"
+    for name in (name for name, operation in OPERATIONS.items() if not operation.changes):
+        assert isinstance(await core.do(name, "77010000023", **arguments.get(name, {})), Done | Refused)
+    assert await core.pool.fetchval(kept, "77010000023") == 0
+    await core.ask("subscribers.set_language", "77010000023", {"language": "kk"})
+    assert await core.pool.fetchval(kept, "77010000023") == 1
 
 
 async def test_hello_tells_network_brand_and_status_and_no_language_before_one_was_chosen(core: Core) -> None:
@@ -165,12 +187,16 @@ async def test_the_next_holder_of_a_number_gets_nothing_of_the_one_before(core: 
     assert await core.ask("balances.get", "77010000500") == Done({"balance": nothing, "bonuses": nothing})
 
 
-async def test_a_number_has_one_holder_and_an_account_never_goes_below_zero(core: Core) -> None:
-    async with core.pool.acquire() as connection:
-        with pytest.raises(asyncpg.UniqueViolationError):
-            await connection.execute(
-                "INSERT INTO subscribers (msisdn, network, brand, status)"
-                " VALUES ('77010000001', 'kcell', 'Kcell', 'active')"
-            )
-        with pytest.raises(asyncpg.CheckViolationError):
-            await connection.execute("UPDATE accounts SET balance_minor = -1 WHERE account_id = 1")
+async def test_a_number_has_one_holder_and_an_account_never_goes_below_zero(owner: asyncpg.Connection) -> None:
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await owner.execute(
+            "INSERT INTO subscribers (msisdn, network, brand, status)"
+            " VALUES ('77010000001', 'kcell', 'Kcell', 'active')"
+        )
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute("UPDATE accounts SET balance_minor = -1 WHERE kind = 'prepaid'")
+
+
+async def test_who_serves_changes_no_account_but_by_a_posting(core: Core) -> None:
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await core.pool.execute("UPDATE accounts SET balance_minor = 1 WHERE kind = 'prepaid'")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import asyncpg
@@ -13,12 +12,11 @@ from aiohttp import web
 
 from billing.calls import Done
 from billing.notices import Notice
-from billing_core import missed_calls
 from billing_core import relay as relay_module
-from billing_core.cli import running
 from billing_core.measures import Measures
 from billing_core.relay import Accepted, Engine, Later, Relay, read_answer
 from billing_core.sealing import Seal
+from billing_core.serving import running
 
 from .running_core import NOTICE_KEY, Core
 from .stand_in_engine import RELAY_KEY, StandInEngine, accept, hold, later, problem
@@ -35,8 +33,8 @@ async def engine() -> AsyncIterator[StandInEngine]:
 
 
 @pytest.fixture(autouse=True)
-async def _no_notices_yet(core: Core) -> None:
-    await core.pool.execute("TRUNCATE notices")
+async def _no_notices_yet(owner: asyncpg.Connection) -> None:
+    await owner.execute("TRUNCATE notices")
 
 
 @pytest.fixture
@@ -59,8 +57,7 @@ async def until(true: Callable[[], Awaitable[object]], seconds: float = 8.0) -> 
 
 
 async def missed(core: Core, number: str, times: int) -> None:
-    async with core.pool.acquire() as connection:
-        assert await missed_calls.report(connection, str(uuid.uuid4()), number, OTHER, times) == Done({})
+    assert await core.do("missed_calls.report", number, caller=OTHER, times=times) == Done({})
 
 
 async def states(core: Core) -> list[str]:
@@ -150,6 +147,17 @@ async def test_a_number_gets_its_notices_in_order_one_at_a_time_and_others_do_no
         go_on.set()
         await until(all_are(core, *["accepted"] * 4))
     assert [notice.arguments["count"] for notice in engine.taken if notice.msisdn == ONE] == [1, 2, 3]
+
+
+async def test_one_that_waits_for_the_morning_holds_back_nothing(
+    core: Core, engine: StandInEngine, make_relay: Callable[..., Relay]
+) -> None:
+    await missed(core, ONE, 1)
+    await core.pool.execute("UPDATE notices SET try_at = now() + interval '8 hours'")
+    await missed(core, ONE, 2)
+    async with running(make_relay()):
+        await until(lambda: asyncio.sleep(0, len(engine.taken) == 1))
+    assert [notice.arguments["count"] for notice in engine.taken] == [2]
 
 
 async def test_one_that_is_put_off_holds_back_those_behind_it(
@@ -367,13 +375,13 @@ async def test_who_has_lost_the_lease_puts_nothing_off(
 
 
 async def test_accepted_is_remembered_although_the_database_was_gone_when_it_was_said(
-    core: Core, engine: StandInEngine, make_relay: Callable[..., Relay], postgres_url: str
+    core: Core, engine: StandInEngine, make_relay: Callable[..., Relay], database: str
 ) -> None:
     async def cuts_the_database_off(notice: Notice) -> web.StreamResponse:
-        surgeon = await asyncpg.connect(postgres_url)
+        surgeon = await asyncpg.connect(database)
         await surgeon.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"
         )
         await surgeon.close()
         return await accept(notice)

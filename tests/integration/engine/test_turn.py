@@ -221,7 +221,7 @@ async def test_a_fault_after_a_change_never_says_that_nothing_happened(store: Re
 
 
 async def test_what_is_done_by_id_without_its_results_is_not_taken_for_known(store: RedisStore) -> None:
-    phone = Phone(store, calls__status=[Done({"state": "done"})])
+    phone = Phone(store, calls__status=[Done({"outcome": "done"})])
     until = asyncio.get_running_loop().time() + 8
     calls = CoreCalls(phone.turns.ports, until)
     known = await calls._status(Call("id", "cabinet.change_password", NUMBER, "ru", {}))

@@ -105,9 +105,19 @@ def test_a_lost_key_of_an_existing_database_is_not_replaced(short_folder: Path, 
     places.make_folders(short_folder)
     places.make_keys(short_folder)
     places.postgres_cluster(short_folder).mkdir()
+    (places.postgres_cluster(short_folder) / "pg_hba.conf").write_text("local all ussd_serving scram-sha-256\n")
     places.key_file(short_folder, name).unlink()
     with pytest.raises(StartError, match=f"keys/{name} is gone"):
         places.make_keys(short_folder)
+
+
+async def test_a_cluster_of_before_there_was_a_role_that_serves_gets_it(short_folder: Path) -> None:
+    postgres_server.stop_postgres(postgres_server.start_postgres(short_folder))
+    (places.postgres_cluster(short_folder) / "pg_hba.conf").write_text("local all ussd scram-sha-256\n")
+    places.key_file(short_folder, "postgres-serving").unlink()
+    postgres = postgres_server.start_postgres(short_folder)
+    assert await read(places.serving_url(short_folder), "SELECT current_user") == places.SERVING_USER
+    postgres_server.stop_postgres(postgres)
 
 
 def test_a_server_that_cannot_start_says_why_in_one_line(short_folder: Path) -> None:

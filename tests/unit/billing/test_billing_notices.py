@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from billing.contract import OPERATIONS
-from billing.notices import EVENTS, Notice, NoticeError, from_octets, to_octets
+from billing.events import EVENTS
+from billing.notices import Notice, NoticeError, from_octets, to_octets
 
 PASSWORD = Notice(
     id="6f2b1f0e-6a2b-4a51-9a52-0a6f4f6f0001",
@@ -88,9 +89,15 @@ def test_a_notice_that_is_printed_shows_neither_its_arguments_nor_the_whole_numb
     assert "cabinet.temporary_password" in printed
 
 
-def test_the_only_secret_that_is_sent_is_the_temporary_password_and_it_is_soon_too_old() -> None:
+def test_which_secrets_are_sent_and_that_a_password_is_soon_too_old() -> None:
     assert {event.name: event.secrets for event in EVENTS.values() if event.secrets} == {
-        "cabinet.temporary_password": {"password"}
+        "cabinet.temporary_password": {"password"},
+        "statements.code": {"code"},
+        "numbers.reserved": {"code"},
+        "delegation.asked": {"code"},
+        "delegation.activation": {"code"},
+        "wallet.registered": {"pin"},
+        "wallet.pin_reset": {"pin"},
     }
     assert EVENTS["cabinet.temporary_password"].seconds_valid == 600
 
@@ -101,4 +108,6 @@ def test_a_change_by_sms_is_answered_by_a_notice() -> None:
         "subscribers.set_language": "subscribers.language_set",
         "cabinet.temporary_password": "cabinet.temporary_password",
         "cabinet.change_password": "cabinet.password_changed",
+        "delegation.confirm": "delegation.activation",
+        "delegation.end": "delegation.ended",
     }

@@ -6,10 +6,12 @@ import datetime
 
 import pytest
 
-from billing_core.cabinet import Fresh, Issued, again_at
-from billing_core.config import CabinetRules
+from billing_core.calendar import Limits, again_at
+from billing_core.domains.cabinet import Fresh
+from billing_core.who import Who
 
 MIDNIGHT = datetime.datetime(2026, 3, 30, 19, tzinfo=datetime.UTC)  # in Almaty
+HOLDER = Who(1, "77010000001", "kcell", "Kcell", "active", None, "KZ", "Asia/Almaty", "KZT", MIDNIGHT, MIDNIGHT)
 
 
 def at(clock: str) -> datetime.datetime:
@@ -33,7 +35,7 @@ def at(clock: str) -> datetime.datetime:
 )
 def test_again_at(issued: str, now: str, again: str | None) -> None:
     newest_first = [at(clock) for clock in reversed(issued.split())]
-    found = again_at(CabinetRules(), Issued(at(now), at("0:0:0"), at("24:0:0"), newest_first))
+    found = again_at(HOLDER._replace(now=at(now)), newest_first, Limits(1, 3, 5))
     assert found == (at(again) if again else None)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_core.tariffs import next_renewal
+from billing_core.domains.tariffs import next_renewal
 
 
 @pytest.mark.parametrize(
