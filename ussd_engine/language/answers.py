@@ -73,8 +73,17 @@ def folded(text: str) -> str:
     return tidy(text).upper().translate(_LOOK_ALIKES)
 
 
-def matched(pattern: Pattern, words: Sequence[str]) -> str | None:
-    """What a pattern reads from the folded words of an SMS: its second word or ""; None when it does not match."""
+_DASHES = re.compile("[-\u2010-\u2015\u2212]")
+
+
+def matched(pattern: Pattern, words: Sequence[str], country: str) -> str | None:
+    """What a pattern reads from the folded words of an SMS: its code, the number or second word after its word, or "";
+    None when it does not match."""
+    if pattern.secret:
+        code = _DASHES.sub("", "".join(words))
+        return code if _is_digits(code) and len(code) == pattern.digits else None
+    if pattern.number:
+        return msisdn.typed("".join(words[1:]), country) if words[0] in pattern.words else None
     if words[0] not in pattern.words or len(words) > (2 if pattern.save else 1):
         return None
     if not pattern.save:

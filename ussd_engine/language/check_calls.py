@@ -9,7 +9,7 @@ from strict_yaml import Mistake, did_you_mean
 
 from .check_names import secrets_of, text_meant
 from .leads import calls_of
-from .menu import Again, AskScreen, Do, Operand, Screen, Service
+from .menu import Again, AskScreen, Do, Operand, RouteScreen, Screen, Service
 from .shapes import Known, Many, Names, NoSuchName, Record, Shape, find, kind_of
 
 
@@ -18,19 +18,36 @@ def calls(service: Service, names: Names) -> Iterator[Mistake]:
     secrets = secrets_of(service)
     for screen in service.screens.values():
         for do in calls_of(screen):
-            yield from _call(do, screen, names, secrets)
+            yield from _call(do, _secret_on(screen, service), names, secrets)
         if isinstance(screen, AskScreen) and screen.secret and not _is_taken(screen):
             what = f"nothing takes the secret '{screen.secret}'"
             yield Mistake(
                 screen.place, what, "Give it to a secret argument of this screen's call, or `save` the answer."
             )
+    for pattern in service.sms.patterns if service.sms else ():
+        screen_after = service.screens.get(pattern.lead.go)
+        if pattern.secret and screen_after is not None and not _is_taken_by(screen_after, pattern.secret):
+            what = f"nothing takes the code '{pattern.secret}'"
+            yield Mistake(pattern.place, what, "Lead to a `route` whose call has a secret argument, and give it that.")
+
+
+def _secret_on(screen: Screen, service: Service) -> str:
+    """The secret that a call on this screen can have: what is typed there, or the code of an SMS that leads there."""
+    if isinstance(screen, AskScreen):
+        return screen.secret
+    patterns = service.sms.patterns if service.sms and isinstance(screen, RouteScreen) else ()
+    return next((pattern.secret for pattern in patterns if pattern.secret and pattern.lead.go == screen.id), "")
 
 
 def _is_taken(screen: AskScreen) -> bool:
-    return screen.do is not None and any(operand.path == (screen.secret,) for _, operand in screen.do.arguments)
+    return _is_taken_by(screen, screen.secret)
 
 
-def _call(do: Do, screen: Screen, names: Names, secrets: set[str]) -> Iterator[Mistake]:
+def _is_taken_by(screen: Screen, secret: str) -> bool:
+    return any(operand.path == (secret,) for do in calls_of(screen) for _, operand in do.arguments)
+
+
+def _call(do: Do, own_secret: str, names: Names, secrets: set[str]) -> Iterator[Mistake]:
     operation = contract.OPERATIONS.get(do.call)
     if operation is None:
         if do.call:
@@ -42,7 +59,6 @@ def _call(do: Do, screen: Screen, names: Names, secrets: set[str]) -> Iterator[M
         if name not in given and not field.optional:
             what = f"'{do.call}' needs the argument '{name}' ({field.means})"
             yield Mistake(do.place, what, f"Add `{name}:` to `with`.")
-    own_secret = screen.secret if isinstance(screen, AskScreen) else ""
     for name, operand in given.items():
         if name in operation.arguments:
             yield from _argument(name, operand, operation.arguments[name].type, names, own_secret, secrets)

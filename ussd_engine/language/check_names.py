@@ -42,7 +42,8 @@ class _Use(NamedTuple):
 
 def secrets_of(service: Service) -> set[str]:
     """The names of answers that live for one turn."""
-    return {screen.secret for screen in service.screens.values() if isinstance(screen, AskScreen) and screen.secret}
+    typed = {screen.secret for screen in service.screens.values() if isinstance(screen, AskScreen) and screen.secret}
+    return typed | {pattern.secret for pattern in service.sms.patterns if pattern.secret} if service.sms else typed
 
 
 def names(service: Service, known: Names, *, whole: bool = True) -> Iterator[Mistake]:

@@ -18,7 +18,7 @@ from billing.contract import OPERATIONS, STATUSES
 from sessions.session import Session, SessionTooLarge, to_octets
 from strict_yaml import Mistake, Place
 
-from . import leads, menu, sample, walk
+from . import leads, liveness, menu, sample, walk
 from .check_names import OWN_NAMES
 from .leads import calls_of, guards_of
 from .menu import (
@@ -26,6 +26,7 @@ from .menu import (
     WITH_OPTIONS,
     AskScreen,
     Check,
+    EndScreen,
     Expression,
     Fill,
     ListScreen,
@@ -88,6 +89,7 @@ class _Crawler:
         self._looked_at = _looked_at(service, self._conditions)
         self._constants = list(dict.fromkeys(each for one in self._conditions for each in one.constants))
         self._shown_names = {name: _names_shown(screen) for name, screen in service.screens.items()}
+        self._decides = liveness.live(service, _decided_on(service))
         self._outcomes: dict[tuple[str, str], list[Outcome]] = {}
         self.seen: set[str] = set()
         self.found: dict[tuple[Place, str], Mistake] = {}
@@ -144,8 +146,9 @@ class _Crawler:
             self._tell(place, f"on '{session.screen}', {error}", "Let the call return less, or name less of it.")
 
     def _held(self, session: Session) -> tuple[str, ...]:
-        """What the session holds of what conditions look at, and how long the list is that it shows."""
-        held = tuple(repr(menu.value_at(session.values, path)) for path in self._looked_at)
+        """What the session holds of what is decided by from here on, and how long the list is that it shows."""
+        decides = self._decides[session.screen]
+        held = tuple(repr(menu.value_at(session.values, path)) for path in self._looked_at if path in decides)
         screen = self._service.screens[session.screen]
         items = menu.value_at(session.values, screen.items) if isinstance(screen, ListScreen) else None
         return (*held, str(len(items)) if isinstance(items, list) else "")
@@ -312,6 +315,17 @@ def _looked_at(service: Service, conditions: list[Expression]) -> tuple[Path, ..
     return tuple(found)
 
 
+def _decided_on(service: Service) -> dict[str, frozenset[Path]]:
+    """By screen, the names that its own conditions look at."""
+    found: dict[str, frozenset[Path]] = {}
+    for name, screen in service.screens.items():
+        cases = [case.when for case in screen.cases if case.when] if isinstance(screen, RouteScreen) else []
+        needs = () if isinstance(screen, EndScreen) or screen.guard is None else screen.guard.needs
+        conditions = [*cases, *(service.needs[each].when for each in needs)]
+        found[name] = frozenset(path for one in conditions for path in one.names if path[0] != "subscriber")
+    return found
+
+
 def _names_shown(screen: Screen) -> tuple[str, ...]:
     """The names in the text of a screen; those of a confidential one live outside the session."""
     if isinstance(screen, RouteScreen) or (isinstance(screen, WITH_CODES) and screen.again is not None):
@@ -325,7 +339,11 @@ def _names_shown(screen: Screen) -> tuple[str, ...]:
 
 
 def _texts_of(pattern: menu.Pattern) -> list[str]:
+    if pattern.secret:
+        return ["7" * pattern.digits]
     word = pattern.words[0] if pattern.words else "?"
+    if pattern.number:
+        return [word, f"{word} 7010000008", f"{word} 555123456"]
     if not pattern.save:
         return [word]
     return [f"{word} {second}" for second in pattern.choices or ("7", "text")]

@@ -172,8 +172,11 @@ SMS: Final[Mapping[str, Key]] = {
     "else": Key("screen", "the answer to what fits no pattern", required=True),
 }
 PATTERN: Final[Mapping[str, Key]] = {
-    "words": Key("texts", "the first word, in any case", required=True),
+    "words": Key("texts", "the first word, in any case"),
     "save": Key("name", "the name under which a second word is kept"),
+    "number": Key("name", "like `save`, when a subscriber's number follows, in any form people write"),
+    "code": Key("name", "in place of `words`: the whole SMS is a code; it lives for this one turn, as a secret"),
+    "digits": Key("small_count", "how many digits the code has"),
     "choices": Key("choices", "which second words there may be, and what they mean"),
     **LEAD,
 }

@@ -98,7 +98,7 @@ def _beginnings(service: Service, prefix: str) -> Iterator[str]:
     for at, code in enumerate(code for code in service.dial if not code.is_promise):
         yield f'  {prefix}_code{at}(("{_safe(str(code))}")) --> {prefix}_{_id(code.go or service.start)}'
     for pattern in service.sms.patterns if service.sms else ():
-        word = _safe(pattern.words[0]) if pattern.words else "?"
+        word = _safe(pattern.words[0]) if pattern.words else pattern.secret or "?"
         yield f'  {prefix}_sms_{_id(word)}>"{word}"] --> {prefix}_{_id(pattern.lead.go)}'
     if service.sms:
         yield f'  {prefix}_sms_else>"…"] --> {prefix}_{_id(service.sms.otherwise)}'

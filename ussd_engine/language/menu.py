@@ -316,13 +316,18 @@ class Item(_Part, frozen=True):
 
 
 class Pattern(_Part, frozen=True):
-    """What an SMS may say: one of these words first, then (if `save` names it) one word more; and where it leads."""
+    """What an SMS may say: one of these words first, then (if `save` names it) one word more, or (`number`) somebody's
+    number; or nothing but a code of so many digits; and where it leads."""
 
     words: tuple[str, ...]
     """As `answers.folded` writes them."""
     save: str
     choices: dict[str, str]
     """The second word → the value that `save` keeps; empty: any word, as it is."""
+    number: str
+    secret: str
+    """The name under which the code lives for this one turn; never stored."""
+    digits: int
     lead: Lead
     place: Place
 

@@ -25,7 +25,7 @@ from .menu import Code, Item, Keys, Lead, Need, OpenTo, Path, Pattern, Screen, S
 from .menu_parts import NAME
 from .menu_screens import ALL_OF, Screens
 
-FORMAT = 1
+FORMAT = 2
 """Of compiled services: a change of `menu`'s records, or of what they mean, is a new one, and new versions of all."""
 VARIABLE = re.compile(r"\{[a-z][a-z0-9_]*\}\Z")
 _ENGINE_KEY = re.compile(r"0[0-9]?|9[89]|\*|#")
@@ -254,10 +254,19 @@ class _File(Screens):
         choices = entries["choices"].items if "choices" in entries else {}
         if choices and "save" not in entries:
             self._wrong(entries["choices"].place, "`choices` without `save`", "Name what the second word becomes.")
+        if entries and ("words" in entries) == ("code" in entries):
+            self._wrong(node.place, "a pattern needs one of `words` and `code`", "Say what such an SMS begins with.")
+        if ("code" in entries) != ("digits" in entries):
+            self._wrong(node.place, "`code` and `digits` go together", "Write `code: name, digits: 8`.")
+        if "number" in entries and ("save" in entries or "words" not in entries):
+            self._wrong(entries["number"].place, "`number` stands after words, without `save`", "Remove one.")
         return Pattern(
             words=tuple(answers.folded(word) for word in words),
             save=self._id(entries.get("save")),
             choices={answers.folded(word): self._text(value) for word, value in choices.items()},
+            number=self._id(entries.get("number")),
+            secret=self._id(entries.get("code")),
+            digits=self._count(entries["digits"], 1, 20) if "digits" in entries else 0,
             lead=self._lead_from(entries, node.place) if entries else Lead("", node.place),
             place=node.place,
         )

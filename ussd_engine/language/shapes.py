@@ -72,6 +72,8 @@ def names_of(service: Service, broken: Collection[str] = ()) -> Names:
         if pattern.save:
             choices = tuple(dict.fromkeys(pattern.choices.values()))
             _add(names, pattern.save, contract.Choice(choices) if choices else contract.Text(ANSWER_CHARACTERS_MAX))
+        if pattern.number:
+            _add(names, pattern.number, contract.Msisdn())
     for screen in service.screens.values():
         for do in calls_of(screen):
             _results(names, do)

@@ -122,9 +122,11 @@ def take_sms(service: Service, session: Session, text: str, terms: Terms) -> Ste
             return walker.turned_away(stopped)
     words = answers.folded(text).split()
     for pattern in service.sms.patterns if words else ():
-        value = answers.matched(pattern, words)
+        value = answers.matched(pattern, words, terms.country)
         if value is not None:
-            walker.values = {**walker.values, pattern.save: value} if pattern.save else walker.values
+            name = pattern.save or pattern.number
+            walker.values = {**walker.values, name: value} if name else walker.values
+            walker.secrets = {pattern.secret: value} if pattern.secret else {}
             return walker.follow(pattern.lead)
     return walker.enter(service.sms.otherwise)
 
@@ -176,6 +178,7 @@ class _Walker:
         "parts",
         "path",
         "screen",
+        "secrets",
         "service",
         "session",
         "terms",
@@ -195,6 +198,7 @@ class _Walker:
         self.history = session.history
         self.values: Mapping[str, Any] = session.values
         self.codes: Mapping[str, Mapping[str, Any]] = {}
+        self.secrets: Mapping[str, str] = {}
         self.language = session.language
         self.tries = session.tries
         self.parts = list(session.parts) if session.parts else []
@@ -244,7 +248,7 @@ class _Walker:
                 )
             if screen.do.changes and self.dialled_at:
                 return self._stop_dialling()
-            return self._make(screen.id, "", screen.do, {})
+            return self._make(screen.id, "", screen.do, self.secrets)
         if isinstance(screen, ListScreen):
             elsewhere = self._elsewhere(screen)
             if elsewhere:
@@ -497,7 +501,8 @@ class _Walker:
         """Keeps of a result what screens name; what is shown once lives for this turn."""
         keep = compiled.kept(dict(result), do.keeps)
         if do.once:
-            self.codes = {do.into: {name: result[name] for name in do.once if name in result}}
+            told = {name: result[name] for name in do.once if name in result}
+            self.codes = {do.into: told} if len(told) == len(do.once) else {}
             keep = {name: value for name, value in keep.items() if name not in do.once}
         self.values = {**self.values, do.into: keep}
 
