@@ -38,7 +38,7 @@ TICK_SECONDS = 0.01
 THINK_SECONDS = (0.0, 2.0)
 STEPS = ("*111#", "9", "0")
 _EDITED = {
-    "{kk: Менің нөмірім, ru: Мой номер, en: My number}": "{{kk: Нөмір {n}, ru: Номер {n}, en: Number {n}}}",
+    "{kk: Мәзір, ru: Меню, en: Menu}": "{{kk: Нөмір {n}, ru: Номер {n}, en: Number {n}}}",
     "{kk: Тіл, ru: Язык, en: Language}": "{{kk: Тіл {n}, ru: Язык {n}, en: Language {n}}}",
 }
 _MARK = re.compile(r"\A(?:Нөмір|Номер|Number|Тіл|Язык|Language) (\d+)\n")

@@ -202,7 +202,8 @@ class _Crawler:
             yield from ((first, status, plain) for status in STATUSES if status != "active")
         if any(guard.requires and guard.requires.trust for guard in guards):
             yield first, "active", plain._replace(trust="none")
-        yield from ((first, "active", plain._replace(off=frozenset([name]))) for name in leads.switches(service))
+        if self._profile is sample.PROFILES[0]:  # what is switched off does not depend on data
+            yield from ((first, "active", plain._replace(off=frozenset([name]))) for name in leads.switches(service))
 
     def _looks_at(self, name: str) -> bool:
         return any(path == ("subscriber", name) for one in self._conditions for path in one.names)

@@ -88,7 +88,7 @@ async def test_the_same_dialogue_runs_over_deliver_sm_and_submit_sm(esme: Esme) 
     screen = await phone.dial("*111*9#")
     assert screen.text.startswith("Тіл\n1 Қазақша")
     assert not screen.ends
-    assert (await phone.send("0")).text.startswith("Менің нөмірім")
+    assert (await phone.send("0")).text.startswith("Мәзір\n1 ")
     screen = await phone.send("3")
     assert screen.text.startswith("Баланс: ")
     assert screen.ends
@@ -214,7 +214,7 @@ async def test_the_bind_is_dialled_again_after_it_was_cut(esme: Esme) -> None:
     while len(esme.smsc.bind_requests) < binds + 2:
         await asyncio.sleep(0.05)
     await esme.smsc.until_bound(2, 20)
-    assert (await esme.smsc.handset("77010000224").dial("*111#")).text.startswith("Менің нөмірім")
+    assert (await esme.smsc.handset("77010000224").dial("*111#")).text.startswith("Мәзір\n1 ")
 
 
 async def test_a_notice_without_a_bound_link_is_to_be_handed_over_later(esme: Esme) -> None:

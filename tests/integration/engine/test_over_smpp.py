@@ -47,7 +47,7 @@ async def test_a_dialogue_goes_on_where_it_was(centre: Centre) -> None:
     centre.type("9", 18)
     assert (await centre.screen())[0].startswith("Тіл\n1 Қазақша")
     centre.type("0", 18)
-    assert (await centre.screen())[0].startswith("Менің нөмірім")
+    assert (await centre.screen())[0].startswith("Мәзір\n1 ")
 
 
 async def test_a_language_chosen_stays_chosen(centre: Centre) -> None:
@@ -55,9 +55,9 @@ async def test_a_language_chosen_stays_chosen(centre: Centre) -> None:
     centre.type("*111*9#", 1, number)
     await centre.screen()
     centre.type("3", 18, number)
-    assert (await centre.screen())[0].startswith("My number\n3 Balance")
+    assert (await centre.screen())[0].startswith("Menu\n1 Tariff and services")
     centre.type("*111#", 1, number)
-    assert (await centre.screen())[0].startswith("My number\n3 Balance")
+    assert (await centre.screen())[0].startswith("Menu\n1 Tariff and services")
 
 
 async def test_an_unknown_code_gets_a_closing_screen(centre: Centre) -> None:

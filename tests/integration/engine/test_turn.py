@@ -24,14 +24,14 @@ async def store(redis_url: str) -> AsyncIterator[RedisStore]:
 
 
 async def test_a_dialogue_begins_in_the_language_that_the_core_remembers(store: RedisStore) -> None:
-    assert await Phone(store).dial("111") == Reply("Мой номер\n3 Баланс\n9 Қазақша/English", False)
+    assert await Phone(store).dial("111") == Reply("Меню\n1 Тарифы/услуги\n2 Пополнить\n3 Баланс\n4 История\n5 Просьбы\n6 Номер\n9 Қаз/Eng", False)
 
 
 @pytest.mark.parametrize("hello", [Unknown("late"), NotMade("away")])
 async def test_a_core_that_does_not_greet_leaves_the_networks_language(store: RedisStore, hello: Outcome) -> None:
     reply = await Phone(store, subscribers__hello=[hello]).dial("111")
     assert reply is not None
-    assert reply.text.startswith("Менің нөмірім")
+    assert reply.text.startswith("Мәзір\n1 ")
 
 
 async def test_the_greeting_is_asked_once_a_minute(store: RedisStore) -> None:
@@ -51,7 +51,7 @@ async def test_the_session_is_kept_before_a_changing_call_is_made(store: RedisSt
     await phone.dial("111", "9")
     reply = await phone.send("3")
     assert reply is not None
-    assert reply.text.startswith("My number")
+    assert reply.text.startswith("Menu\n1 ")
     kept = phone.billing.stored_then[-1]
     assert kept.pending.call_id == phone.billing.asked[-1].id
     assert phone.notes.calls == [("subscribers.set_language", "done")]
@@ -66,7 +66,7 @@ async def test_a_killed_engine_leaves_a_call_that_the_next_turn_asks_again_under
     other = Phone(store, subscribers__set_language=[Done({"language": "en"})])
     reply = await other.send("3", mark="c2/1-1")
     assert reply is not None
-    assert reply.text.startswith("My number")
+    assert reply.text.startswith("Menu\n1 ")
     assert other.billing.asked[-1].id == phone.billing.asked[-1].id
 
 
@@ -75,7 +75,7 @@ async def test_an_unknown_outcome_is_asked_again_under_the_same_id(store: RedisS
     await phone.dial("111", "9")
     reply = await phone.send("3")
     assert reply is not None
-    assert reply.text.startswith("My number")
+    assert reply.text.startswith("Menu\n1 ")
     first, second = phone.billing.asked[-2:]
     assert first.id == second.id
 
