@@ -158,7 +158,7 @@ class _Crawler:
     def _begins(self, language: str) -> Iterator[tuple[Step, Terms]]:
         """Every way into the service: by each code, of each kind of subscriber, with each thing switched off."""
         service = self._service
-        for network, status, terms in self._circumstances():
+        for network, status, terms in self._circumstances(language):
             for brand in ("Kcell", *(each for each in self._constants if isinstance(each, str))):
                 if brand != "Kcell" and not self._looks_at("brand"):
                     break
@@ -182,7 +182,7 @@ class _Crawler:
         except MenuLoop as error:
             self._tell(service.place, str(error), "Let something on the way be a screen.")
 
-    def _circumstances(self) -> Iterator[tuple[str, str, Terms]]:
+    def _circumstances(self, language: str) -> Iterator[tuple[str, str, Terms]]:
         service = self._service
         networks = [name for name in self._networks if menu.serves(service, name)]
         others = [name for name in self._networks if not menu.serves(service, name)]
@@ -200,10 +200,11 @@ class _Crawler:
         guards += [service.guard] if service.guard else []
         if self._looks_at("status") or any(guard.requires and guard.requires.statuses for guard in guards):
             yield from ((first, status, plain) for status in STATUSES if status != "active")
+        if self._profile is not sample.PROFILES[0] or language != next(iter(service.languages)):
+            return  # whom a guard lets through depends on no data and no language; its texts are proved to fit by `fit`
         if any(guard.requires and guard.requires.trust for guard in guards):
             yield first, "active", plain._replace(trust="none")
-        if self._profile is sample.PROFILES[0]:  # what is switched off does not depend on data
-            yield from ((first, "active", plain._replace(off=frozenset([name]))) for name in leads.switches(service))
+        yield from ((first, "active", plain._replace(off=frozenset([name]))) for name in leads.switches(service))
 
     def _looks_at(self, name: str) -> bool:
         return any(path == ("subscriber", name) for one in self._conditions for path in one.names)

@@ -51,5 +51,5 @@ def test_the_table_of_keys_is_the_grammars() -> None:
 
 def test_the_picture_is_the_one_that_is_drawn() -> None:
     catalog = catalog_in(ROOT / "menus")
-    drawn = graph.mermaid([catalog.services["tariff"]], "en")
-    assert f"```mermaid\n{drawn}```" in TEXT, "ussd-engine graph --service tariff --language en"
+    drawn = graph.mermaid([catalog.services["cabinet"]], "en")
+    assert f"```mermaid\n{drawn}```" in TEXT, "ussd-engine graph --service cabinet --language en"
