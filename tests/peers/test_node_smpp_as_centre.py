@@ -33,5 +33,8 @@ async def test_a_subscriber_of_node_smpp_walks_the_menu_to_the_balance(bound: No
         screen = await bound.request("submit_sm")
         return screen["ussd_service_op"], screen["short_message"]["message"]
 
-    assert await screen_after("*111#", 1) == (2, "Мәзір\n1 Тариф/қызмет\n2 Толтыру\n3 Баланс\n4 Тарих\n5 Өтініш/SMS\n6 Нөмірім\n9 Рус/Eng")
+    assert await screen_after("*111#", 1) == (
+        2,
+        "Мәзір\n1 Тариф/қызмет\n2 Толтыру\n3 Баланс\n4 Тарих\n5 Өтініш/SMS\n6 Нөмірім\n9 Рус/Eng",
+    )
     assert await screen_after("3", 18) == (17, "Баланс: 1 788,83 тг\nБонус: 258,39 тг")

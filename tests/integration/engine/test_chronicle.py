@@ -216,7 +216,10 @@ async def test_customer_care_sees_the_screens_and_what_was_typed_but_no_secret(p
     (dialogue,) = [history.from_octets(each) for each in await log.last(NUMBER)]
     assert dialogue is not None
     assert [turn.typed for turn in dialogue.turns] == ["*111#", "(?)", "9", "0", "3"]
-    assert dialogue.turns[0].shown == "Меню\n1 Тарифы/услуги\n2 Пополнить\n3 Баланс\n4 История\n5 Просьбы\n6 Номер\n9 Қаз/Eng"
+    assert (
+        dialogue.turns[0].shown
+        == "Меню\n1 Тарифы/услуги\n2 Пополнить\n3 Баланс\n4 История\n5 Просьбы\n6 Номер\n9 Қаз/Eng"
+    )
     assert dialogue.turns[-1].shown == "Баланс: 1 тг\nБонусы: 0 тг"
     assert dialogue.cause == "ended"
     assert all(secret not in repr(dialogue) for secret in ("4711", "0123456"))

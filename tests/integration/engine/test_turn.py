@@ -24,7 +24,9 @@ async def store(redis_url: str) -> AsyncIterator[RedisStore]:
 
 
 async def test_a_dialogue_begins_in_the_language_that_the_core_remembers(store: RedisStore) -> None:
-    assert await Phone(store).dial("111") == Reply("Меню\n1 Тарифы/услуги\n2 Пополнить\n3 Баланс\n4 История\n5 Просьбы\n6 Номер\n9 Қаз/Eng", False)
+    assert await Phone(store).dial("111") == Reply(
+        "Меню\n1 Тарифы/услуги\n2 Пополнить\n3 Баланс\n4 История\n5 Просьбы\n6 Номер\n9 Қаз/Eng", False
+    )
 
 
 @pytest.mark.parametrize("hello", [Unknown("late"), NotMade("away")])
