@@ -25,12 +25,12 @@ class Operation:
     """One thing the billing core can be asked to do.
 
     `refusals`: code → meaning. `changes`: it alters something that lasts. `status`: the operation that tells the
-    outcome by the call's id. `seconds_max`: how long a caller waits at most. `details`: what a refusal may carry, all
-    of them optional. `answer_notice`: the event of `billing.notices` that is written in the operation's own transaction
-    when it was done and its answer was wanted by SMS (`Call.by_sms`); whoever asked so sends no answer of their own.
-    `by_dialling`: it may be made as soon as a code is dialled, with no screen before it: it does no harm when somebody
-    is made to dial it, and is limited. `asked_by`: one of `ASKERS`, whose key may ask for it. `by_manager`: who manages
-    the number may ask for it (`Call.by`).
+    outcome by the call's id. `seconds_max`: how long a caller waits at most. `details`: what a refusal may carry,
+    all of them optional. `answer_notice`: the event of `billing.notices` that is written in the operation's own
+    transaction when it was done and its answer was wanted by SMS (`Call.by_sms`); whoever asked so sends no answer
+    of their own. `by_dialling`: it may be made by what is dialled, with no answer typed on a screen: it does no
+    harm when somebody is made to dial it, and is limited, as a quote is that only a PIN can confirm. `asked_by`:
+    one of `ASKERS`, whose key may ask for it. `by_manager`: who manages the number may ask for it (`Call.by`).
     """
 
     name: str

@@ -180,6 +180,7 @@ OPERATIONS: Final = (
             "WRONG_ACCOUNT": "the biller has no accounts like this",
         },
         details=_QUOTE_DETAILS,
+        by_dialling=True,
     ),
     change(
         name="wallet.quote_transfer",
@@ -192,6 +193,7 @@ OPERATIONS: Final = (
         },
         refusals={**_QUOTE_REFUSALS, "NOT_REACHED": "that number has no wallet", "ITS_OWN": "it is the same wallet"},
         details=_QUOTE_DETAILS,
+        by_dialling=True,
     ),
     change(
         name="wallet.quote_mobile",
@@ -200,6 +202,7 @@ OPERATIONS: Final = (
         results={**_QUOTED, "repeats": _REPEATS},
         refusals={**_QUOTE_REFUSALS, "NOT_REACHED": "the number cannot be topped up from here"},
         details=_QUOTE_DETAILS,
+        by_dialling=True,
     ),
     change(
         name="wallet.confirm",

@@ -75,12 +75,12 @@ def _taken(screen: Screen, step: str) -> Option | ListScreen | AskScreen | str:
         option = next((each for each in screen.options if each.key == step), None)
         if option is None:
             return "it has no such option"
-        return "the option changes something" if _changes(option.do) else option
+        return "the option changes something" if _typed(option.do) else option
     if isinstance(screen, EndScreen | RouteScreen):
         return "it is the last one"
     if isinstance(screen, AskScreen) and screen.secret:
         return "a secret cannot be dialled"
-    if _changes(screen.do):
+    if _typed(screen.do):
         return "its answer changes something"
     if variable and screen.save != variable:
         return f"it saves '{screen.save}', not '{variable}'"
@@ -100,8 +100,8 @@ def _constant(operand: menu.Operand | None) -> object:
     return operand.constant if operand and not operand.path else None
 
 
-def _changes(do: Do | None) -> bool:
-    return do is not None and do.changes
+def _typed(do: Do | None) -> bool:
+    return do is not None and do.typed
 
 
 def _after(taken: Option | ListScreen | AskScreen) -> set[str]:
@@ -123,7 +123,7 @@ def _seen(service: Service, names: Iterable[str]) -> set[str]:
         passed.add(name)
         if isinstance(screen, RouteScreen):
             ahead += (
-                [screen.do.done.go] if screen.do and not screen.do.changes else [each.lead.go for each in screen.cases]
+                [screen.do.done.go] if screen.do and not screen.do.typed else [each.lead.go for each in screen.cases]
             )
         else:
             shown.add(name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from billing import contract
 from strict_yaml import Mistake, Place, did_you_mean
 
 from . import menu
@@ -248,7 +247,7 @@ def dialled_changes(service: Service) -> Iterator[Mistake]:
             continue
         seen.add(screen.id)
         for do in calls_of(screen):
-            if do.changes and not contract.OPERATIONS[do.call].by_dialling:
+            if do.typed:
                 what = f"dialling the code alone makes the call '{do.call}', which changes something"
                 yield Mistake(do.place, what, "Let a screen be answered before it.")
         ahead += [lead.go for lead in leads_of(screen) if isinstance(lead, Lead)]

@@ -152,11 +152,11 @@ def _steps(screen: Screen) -> Iterator[tuple[str, str, str]]:
     """What can be dialled on a screen: the part, the step's name, and the screen that follows."""
     if isinstance(screen, WITH_OPTIONS):
         for option in screen.options:
-            if option.do is None or not option.do.changes:
+            if option.do is None or not option.do.typed:
                 yield option.key, option.step, _after(option.lead, option.do)
     elif isinstance(screen, ListScreen | AskScreen):
         secret = isinstance(screen, AskScreen) and bool(screen.secret)
-        if not secret and (screen.do is None or not screen.do.changes):
+        if not secret and (screen.do is None or not screen.do.typed):
             yield f"{{{screen.save or screen.id}}}", screen.id, _after(screen.lead, screen.do)
 
 

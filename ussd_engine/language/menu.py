@@ -125,6 +125,8 @@ class Do(_Part, frozen=True):
     not_made: Outcome
     changes: bool
     """The contract says that the call changes something."""
+    typed: bool
+    """It is made by an answer that is typed on a screen alone: it changes something, and may not be dialled."""
     place: Place
     keeps: dict[str, Any] | None = None
     """What of the result a screen names, and is therefore kept."""

@@ -232,6 +232,7 @@ class Parts:
             unknown=self._outcome(entries["unknown"]) if "unknown" in entries else gone,
             not_made=self._outcome(entries["not_made"]) if "not_made" in entries else gone,
             changes=operation is not None and operation.changes,
+            typed=operation is not None and operation.changes and not operation.by_dialling,
             place=call.place if call else node.place,
         )
 

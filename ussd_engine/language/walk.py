@@ -246,7 +246,7 @@ class _Walker:
                 return next(
                     case.lead for case in screen.cases if case.when is None or expression.holds(case.when, self.look)
                 )
-            if screen.do.changes and self.dialled_at:
+            if screen.do.typed and self.dialled_at:
                 return self._stop_dialling()
             return self._make(screen.id, "", screen.do, self.secrets)
         if isinstance(screen, ListScreen):
@@ -448,7 +448,7 @@ class _Walker:
         text = answers.tidy(self.parts.pop(0))
         stops = isinstance(screen, EndScreen) or (isinstance(screen, AskScreen) and bool(screen.secret))
         chosen = "" if stops or not text else self._chosen(screen, text)
-        if isinstance(chosen, str) or (chosen.do is not None and chosen.do.changes):
+        if isinstance(chosen, str) or (chosen.do is not None and chosen.do.typed):
             self.parts = []
             return None
         self.dialled_at = screen.id

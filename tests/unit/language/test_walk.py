@@ -391,21 +391,45 @@ def test_a_change_asked_by_sms_is_answered_by_its_notice(text: str) -> None:
 # --- what a menu must never do to the engine ------------------------------------------------------------------------
 
 
-def test_a_dialled_part_that_leads_home_into_a_change_stops_before_it() -> None:
+def test_a_dialled_part_that_leads_into_a_change_stops_before_it() -> None:
     menu = service("""
 screens:
-  start: {route: [{when: agreed == 1, go: change}, {go: root}]}
+  start: {route: [{go: root}]}
   root:
     menu: {ru: Корень, en: Root}
-    options: [{id: go, text: {ru: Дальше, en: On}, set: {agreed: 1}, go: home}]
+    options: [{id: go, text: {ru: Дальше, en: On}, set: {agreed: 1}, go: agreed}]
+  agreed: {route: [{when: agreed == 1, go: change}, {go: bye}]}
   change:
     route:
-    do: {call: cabinet.temporary_password, done: bye, refused: {"*": bye}, unknown: bye, not_made: bye}
+    do: {call: extra_balance.set_auto, with: {auto: true}, done: bye, refused: {"*": bye}, unknown: bye, not_made: bye}
   bye: {end: {ru: Пока, en: Bye}}
 """, HEAD.replace("start: root", "start: start"))  # fmt: skip
-    talk = Dialogue(menu, {"cabinet.temporary_password": Done({"valid_until": "2026-11-22T10:00:00Z"})})
+    talk = Dialogue(menu, {"extra_balance.set_auto": Done({"auto": True})})
     assert talk.dial("1") == "Root\n1 On"
     assert not talk.calls
+
+
+def test_a_quote_that_only_a_pin_can_confirm_may_be_dialled_and_its_pin_may_not() -> None:
+    menu = service("""
+screens:
+  root:
+    ask: {ru: Сколько?, en: How much?}
+    save: sum
+    check: [{count: {min: 1, max: 900}, else: {ru: 1-900, en: 1 to 900}}]
+    do: {call: wallet.quote_mobile, with: {to: subscriber.msisdn, sum: sum}, into: quote,
+         done: confirm, refused: {"*": bye}, unknown: bye, not_made: bye}
+  confirm:
+    ask: {ru: PIN, en: PIN}
+    secret: pin
+    do: {call: wallet.confirm, with: {intent: quote.intent, pin: pin},
+         done: bye, refused: {"*": bye}, unknown: bye, not_made: bye}
+  bye: {end: {ru: Пока, en: Bye}}
+""")  # fmt: skip
+    kgs = {"minor": 5000, "currency": "KGS"}
+    quoted = Done({"intent": "q", "sum": kgs, "fee": kgs, "repeats": False})
+    talk = Dialogue(menu, {"wallet.quote_mobile": quoted, "wallet.confirm": Done({"state": "paid"})})
+    assert talk.dial("50", "7391").startswith("PIN")
+    assert [call.operation for call in talk.calls] == ["wallet.quote_mobile"]
 
 
 def test_a_show_whose_options_need_pages_of_their_own_shows_them_all() -> None:
