@@ -34,6 +34,7 @@ from billing_core.domains.statements import Statements
 from billing_core.domains.tariffs import Tariffs
 from billing_core.domains.vouchers import Vouchers
 from billing_core.domains.wallet_moves import WalletMoves
+from billing_core.domains.wallet_pins import WalletPins
 from billing_core.domains.wallet_quotes import WalletQuotes
 from billing_core.domains.wallets import Wallets
 from billing_core.idempotency import Answer, Change, Counted, Outdated, perform_once, perform_prepared
@@ -54,7 +55,8 @@ DIRECT: Final = frozenset(
 PREPARED: Final = frozenset(
     {
         *("cabinet.temporary_password", "cabinet.login", "cabinet.change_password"),
-        *("wallet.register", "wallet.change_pin", "wallet.reset_pin"),
+        *("wallet.register", "wallet.reset_pin"),
+        *("wallet.begin_pin_change", "wallet.choose_pin", "wallet.confirm_pin"),
     }
 )
 WHOLE: Final = frozenset({"wallet.confirm"})
@@ -86,7 +88,10 @@ class Domains:
             "service_points": (ServicePoints(tools),),
             "numbers": (Numbers(tools, prepaid),),
             "delegation": (Delegation(tools),),
-            "wallet": (wallets, WalletQuotes(tools, wallets), self.payments, WalletMoves(tools)),
+            "wallet": (
+                *(wallets, WalletPins(tools, wallets), WalletQuotes(tools, wallets)),
+                *(self.payments, WalletMoves(tools)),
+            ),
             "cabinet": (Cabinet(tools),),
             "inbox": (Inbox(tools),),
             "calls": (idempotency,),

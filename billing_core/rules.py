@@ -103,6 +103,7 @@ class WalletRules:
     wrong_in_a_row_max: Annotated[int, Range(1, 10)] = 3
     wrong_in_all_max: Annotated[int, Range(1, 99)] = 9
     lock_minutes: Annotated[int, Range(1, 1440)] = 30
+    pin_change_minutes: Annotated[int, Range(1, 60)] = 5
     repeat_minutes: Annotated[int, Range(0, 1440)] = 10
     transfer_min: Annotated[int, Range(1, 999_999)] = 10
     transfer_max: Annotated[int, Range(1, 999_999)] = 50_000

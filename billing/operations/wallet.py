@@ -44,6 +44,8 @@ _TRY_DETAILS: Final = {
     "until": Field(Instant(), "when the lock ends; absent when identity must be proven", optional=True),
     "tries_left": TRIES_LEFT,
 }
+_PIN_CHANGE: Final = Field(Id(), "the change that was begun")
+_NO_PIN_CHANGE: Final = {"EXPIRED": "there is no such change, or it has been begun too long ago"}
 _BALANCE: Final = Field(Money(), "what is in the wallet now")
 _SUM: Final = Field(Count(SUM_MOST), "in whole som")
 _MONEY: Final = Money(least=0, most=100 * SUM_MOST + FEE_MINOR_MOST)
@@ -118,20 +120,32 @@ OPERATIONS: Final = (
         },
     ),
     change(
-        name="wallet.change_pin",
-        means="Puts a new PIN in the place of the old one.",
-        arguments={
-            "old": _PIN,
-            "new": Field(PIN, "the new PIN"),
-            "again": Field(PIN, "the new PIN once more"),
-        },
+        name="wallet.begin_pin_change",
+        means="The first step of a new PIN: the old one. What is begun stands for some minutes.",
+        arguments={"old": _PIN},
+        results={"change": _PIN_CHANGE},
+        refusals={**_OPEN, **_TRY},
+        details=_TRY_DETAILS,
+    ),
+    change(
+        name="wallet.choose_pin",
+        means="The second step: the new PIN. Another one may be chosen in its place.",
+        arguments={"change": _PIN_CHANGE, "new": Field(PIN, "the new PIN")},
         refusals={
             **_OPEN,
-            **_TRY,
-            "PINS_DIFFER": "the new PIN was not typed twice alike",
-            "TRIVIAL_PIN": "the new PIN is too easy to guess, or no PIN",
+            **_NO_PIN_CHANGE,
+            "TRIVIAL_PIN": "the new PIN is too easy to guess, no PIN, or the old one",
         },
-        details=_TRY_DETAILS,
+    ),
+    change(
+        name="wallet.confirm_pin",
+        means="The last step: the new PIN once more puts it in the place of the old one.",
+        arguments={"change": _PIN_CHANGE, "again": Field(PIN, "the new PIN once more")},
+        refusals={
+            **_OPEN,
+            **_NO_PIN_CHANGE,
+            "PINS_DIFFER": "the new PIN was not typed twice alike: it has to be chosen anew",
+        },
     ),
     change(
         name="wallet.reset_pin",

@@ -20,6 +20,7 @@ _VOID = (
     "UPDATE temporary_passwords SET password_hash = NULL WHERE subscriber_id = $1 AND password_hash IS NOT NULL",
     "UPDATE cabinets SET password_hash = NULL WHERE subscriber_id = $1",
     "UPDATE statement_codes SET mark = NULL WHERE subscriber_id = $1",
+    "UPDATE pin_changes SET change_id = NULL, new_hash = NULL WHERE subscriber_id = $1",
     "UPDATE intents SET state = 'expired', settled_at = moment() WHERE subscriber_id = $1 AND state = 'quoted'",
 )
 _SILENCE = "UPDATE notices SET not_after = least(not_after, $2) WHERE msisdn = $1 AND state = 'waiting'"

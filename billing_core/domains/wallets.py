@@ -21,12 +21,12 @@ from billing_core import ledger
 from billing_core.calendar import local, sim_too_new
 from billing_core.database import Connection, Pool
 from billing_core.domains.blocking import document_shown
-from billing_core.guessing import Guessing, Typed, hashed_like
+from billing_core.guessing import Guessing, Typed
 from billing_core.idempotency import Answer, Counted, Outdated
 from billing_core.ledger import minor_in, money
 from billing_core.moments import as_instant
 from billing_core.notices import write_notice
-from billing_core.pins import is_personal_inn, is_trivial, make_pin
+from billing_core.pins import is_personal_inn, make_pin
 from billing_core.tools import Tools
 from billing_core.who import ChangeOf, Who, named
 
@@ -47,7 +47,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $7)
 ON CONFLICT (inn) WHERE closed_at IS NULL DO NOTHING
 RETURNING true
 """
-_SET_PIN = "UPDATE wallets SET pin_hash = $2, pin_at = $3 WHERE subscriber_id = $1"
+SET_PIN = "UPDATE wallets SET pin_hash = $2, pin_at = $3 WHERE subscriber_id = $1"
 _BEING_CHECKED = """
 SELECT terms, sum_minor FROM intents
 WHERE subscriber_id = $1 AND kind = ANY ($2) AND (state = 'reserved' OR (state = 'quoted' AND asked_at IS NOT NULL))
@@ -154,34 +154,6 @@ class Wallets:
 
     # --- the PIN ---
 
-    async def change_pin(self, pool: Pool, call: Call, who: Who) -> ChangeOf:
-        """`wallet.change_pin`. A new PIN that will not do is refused before the old one is looked at: no try."""
-        old, new, again = (str(call.arguments[name]) for name in ("old", "new", "again"))
-        async with pool.acquire() as connection:
-            wallet = await wallet_of(connection, who)
-        if wallet is None:
-            return _refuse(NO_WALLET)
-        if new != again:
-            return _refuse(Refused("PINS_DIFFER", {}))
-        if new == old or is_trivial(new, who.msisdn, local(who).date()):
-            return _refuse(Refused("TRIVIAL_PIN", {}))
-        if self.guessing.locked(wallet, who.now):
-            return partial(self._change_pin, None, "")
-        typed = await hashed_like(self._tools.hasher, [wallet["pin_hash"]], old)
-        return partial(self._change_pin, typed, await self._tools.hasher.hash(new))
-
-    async def _change_pin(
-        self, typed: Typed | None, new_hash: str, connection: Connection, call: Call, who: Who
-    ) -> Done | Refused | Counted:
-        wallet = await wallet_of(connection, who)
-        if wallet is None:
-            return NO_WALLET
-        if (answer := await self.judged(connection, call, who, wallet, typed)) is not None:
-            return answer
-        await connection.execute(_SET_PIN, who.id, new_hash, who.now)
-        await write_notice(connection, who.id, call.id, "wallet.pin_changed", {"at": as_instant(who.now)})
-        return Done({})
-
     async def judged(
         self, connection: Connection, call: Call, who: Who, wallet: Any, typed: Typed | None
     ) -> Refused | Counted | None:
@@ -209,7 +181,7 @@ class Wallets:
             return NO_WALLET
         if refusal := sim_too_new(who, self._rules.sim_hours_min):
             return refusal
-        await connection.execute(_SET_PIN, who.id, pin_hash, who.now)
+        await connection.execute(SET_PIN, who.id, pin_hash, who.now)
         await self.guessing.identity_proven(connection, who)
         await document_shown(connection, call, who)
         await write_notice(connection, who.id, call.id, "wallet.pin_reset", {"pin": pin}, self._tools.seal)
@@ -226,8 +198,10 @@ def as_name(text: str) -> str:
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
-def _refuse(refusal: Refused) -> ChangeOf:
-    async def refuse(_connection: Connection, _call: Call, _who: Who) -> Answer:
+def refuse(refusal: Refused) -> ChangeOf:
+    """A change that changes nothing: it is refused."""
+
+    async def refused(_connection: Connection, _call: Call, _who: Who) -> Answer:
         return refusal
 
-    return refuse
+    return refused

@@ -119,3 +119,17 @@ async def everything_kept(owner: asyncpg.Connection[asyncpg.Record]) -> str:
     tables = await owner.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'numbers'")
     rows = [await owner.fetch(f'SELECT t::text FROM "{table}" t') for (table,) in tables]
     return "\n".join(row[0] for of_table in rows for row in of_table)
+
+
+async def change_pin(
+    core: Core, number: str, old: str, new: str, again: str | None = None, call_id: str | None = None
+) -> Done | Refused:
+    """The three steps of another PIN; what stopped it, or what the last of them answered. `call_id`: of the first."""
+    begun = await core.do("wallet.begin_pin_change", number, call_id=call_id, old=old)
+    if isinstance(begun, Refused):
+        return begun
+    change = begun.result["change"]
+    chosen = await core.do("wallet.choose_pin", number, change=change, new=new)
+    if isinstance(chosen, Refused):
+        return chosen
+    return await core.do("wallet.confirm_pin", number, change=change, again=new if again is None else again)

@@ -14,6 +14,7 @@ from billing.calls import Call, Done
 from billing.http_client import HttpBilling
 
 from .running_core import KEY, Core, running_core
+from .stories import change_pin
 from .test_core_cli import configured, started
 
 PIN, NEW_PIN, WRONG_PIN = "8305", "6174", "7391"
@@ -27,13 +28,14 @@ async def a_day(core: Core) -> list[str]:
     person = {"first_name": "A", "last_name": "B", "inn": "22005199077777", "offer": "accepted"}
     await core.do("wallet.register", wallet, **person)
     first_pin = await core.sent(wallet, "wallet.registered", "pin")
-    await core.do("wallet.change_pin", wallet, old=first_pin, new=PIN, again=PIN)
+    await change_pin(core, wallet, first_pin, PIN)
     await core.do("wallet.top_up", wallet, sum={"minor": 100_000, "currency": "KGS"}, place="b1")
     for pin in (WRONG_PIN, PIN):
         quote = await core.do("wallet.quote_transfer", wallet, to="996555000001", sum=10)
         assert isinstance(quote, Done)
         await core.do("wallet.confirm", wallet, intent=quote.result["intent"], pin=pin)
-    await core.do("wallet.change_pin", wallet, old=WRONG_PIN, new=NEW_PIN, again=NEW_PIN)
+    await change_pin(core, wallet, PIN, NEW_PIN, again=WRONG_PIN)
+    await change_pin(core, wallet, WRONG_PIN, NEW_PIN)
     await core.do("wallet.reset_pin", wallet, document="ID1")
     reset_pin = await core.sent(wallet, "wallet.pin_reset", "pin")
     await core.do("cabinet.temporary_password", a)

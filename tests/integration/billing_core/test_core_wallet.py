@@ -15,6 +15,7 @@ from billing_core.passwords import Busy
 from billing_core.pins import is_personal_inn, is_trivial, make_pin
 
 from .running_core import Core, running_core
+from .stories import change_pin
 
 NOON = datetime.datetime(2027, 3, 31, 6, tzinfo=datetime.UTC)  # in Bishkek
 MINUTE = datetime.timedelta(minutes=1)
@@ -45,7 +46,7 @@ async def opened(core: Core, number: str, pin: str = PIN, som: int = 1000) -> No
     inn = f"220051990{next(_persons):05}"
     assert await core.do("wallet.register", number, **names, inn=inn) == Done({})
     sent = await core.sent(number, "wallet.registered", "pin")
-    assert await core.do("wallet.change_pin", number, old=sent, new=pin, again=pin) == Done({})
+    assert await change_pin(core, number, sent, pin) == Done({})
     if som:
         topped_up = await core.do("wallet.top_up", number, sum={"minor": som * 100, "currency": KGS}, place="b1")
         assert topped_up == Done({"balance": {"minor": som * 100, "currency": KGS}})
@@ -128,29 +129,50 @@ def test_pins_that_are_made_are_never_trivial() -> None:
 async def test_a_pin_is_changed_by_the_old_one_and_the_new_one_twice(core: Core) -> None:
     number = "996555000104"
     await opened(core, number, som=0)
-    changed = await core.do("wallet.change_pin", number, old=PIN, new=OTHER_PIN, again=OTHER_PIN)
-    assert changed == Done({})
+    assert await change_pin(core, number, PIN, OTHER_PIN) == Done({})
     assert [n["event"] for n in await core.notices(number)][-1] == "wallet.pin_changed"
-    wrong = await core.do("wallet.change_pin", number, old=PIN, new="5820", again="5820")
-    assert wrong == Refused("WRONG_PIN", {"tries_left": 2})
+    assert await change_pin(core, number, PIN, "5820") == Refused("WRONG_PIN", {"tries_left": 2})
 
 
-async def test_a_new_pin_that_will_not_do_is_refused_and_uses_no_try(core: Core) -> None:
+async def test_a_new_pin_that_will_not_do_is_refused_and_another_may_be_chosen(core: Core) -> None:
     number = "996555000105"
     await opened(core, number, som=0)
-    for new, again, code in (
-        (OTHER_PIN, "6175", "PINS_DIFFER"),
-        ("0105", "0105", "TRIVIAL_PIN"),
-        ("1990", "1990", "TRIVIAL_PIN"),
-        (WRONG, WRONG, "TRIVIAL_PIN"),
-    ):
-        assert await core.do("wallet.change_pin", number, old=WRONG, new=new, again=again) == Refused(code, {})
-    wrong = await core.do("wallet.change_pin", number, old=WRONG, new=OTHER_PIN, again=OTHER_PIN)
-    assert wrong == Refused("WRONG_PIN", {"tries_left": 2})
+    begun = await core.do("wallet.begin_pin_change", number, old=PIN)
+    assert isinstance(begun, Done)
+    change = begun.result["change"]
+    for new in ("0105", "1990", "1111", "9876", PIN):
+        assert await core.do("wallet.choose_pin", number, change=change, new=new) == Refused("TRIVIAL_PIN", {})
+    assert await core.do("wallet.choose_pin", number, change=change, new=OTHER_PIN) == Done({})
+    assert await core.do("wallet.confirm_pin", number, change=change, again=OTHER_PIN) == Done({})
+
+
+async def test_a_new_pin_that_is_not_typed_twice_alike_has_to_be_chosen_anew(core: Core) -> None:
+    number = "996555000180"
+    await opened(core, number, som=0)
+    begun = await core.do("wallet.begin_pin_change", number, old=PIN)
+    assert isinstance(begun, Done)
+    change = begun.result["change"]
+    assert await core.do("wallet.confirm_pin", number, change=change, again=OTHER_PIN) == Refused("EXPIRED", {})
+    assert await core.do("wallet.choose_pin", number, change=change, new=OTHER_PIN) == Done({})
+    assert await core.do("wallet.confirm_pin", number, change=change, again="6175") == Refused("PINS_DIFFER", {})
+    assert await core.do("wallet.confirm_pin", number, change=change, again=OTHER_PIN) == Refused("EXPIRED", {})
+    assert await core.do("wallet.begin_pin_change", number, old=OTHER_PIN) == Refused("WRONG_PIN", {"tries_left": 2})
+
+
+async def test_a_change_of_the_pin_stands_for_five_minutes_and_for_its_own_number_alone(core: Core) -> None:
+    number, other = "996555000181", "996555000182"
+    await opened(core, number, som=0)
+    await opened(core, other, som=0)
+    begun = await core.do("wallet.begin_pin_change", number, old=PIN)
+    assert isinstance(begun, Done)
+    change = begun.result["change"]
+    assert await core.do("wallet.choose_pin", other, change=change, new=OTHER_PIN) == Refused("EXPIRED", {})
+    core.now = NOON + 5 * MINUTE
+    assert await core.do("wallet.choose_pin", number, change=change, new=OTHER_PIN) == Refused("EXPIRED", {})
 
 
 async def wrong_pin(core: Core, number: str, call_id: str | None = None, pin: str = WRONG) -> Done | Refused:
-    return await core.do("wallet.change_pin", number, call_id=call_id, old=pin, new="5820", again="5820")
+    return await change_pin(core, number, pin, "5820", call_id=call_id)
 
 
 async def test_three_wrong_pins_in_a_row_lock_the_wallet_for_half_an_hour_and_an_sms_says_so(core: Core) -> None:
@@ -177,8 +199,7 @@ async def test_a_right_pin_begins_the_row_anew_and_nine_wrong_ones_in_all_lock_u
         await wrong_pin(core, number)
         await wrong_pin(core, number)
         new = f"582{turn}"
-        right = await core.do("wallet.change_pin", number, old=pin, new=new, again=new)
-        assert right == Done({})
+        assert await change_pin(core, number, pin, new) == Done({})
         pin = new
     assert await wrong_pin(core, number) == Refused("LOCKED", {})
     assert len(await core.notices(number, "wallet.shut")) == 1
