@@ -87,6 +87,10 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     """The engine process that took the last turn."""
     travelled: bool = False
     """More than one engine process has taken turns."""
+    manages: int = 0
+    """How many other numbers this one manages."""
+    acting_for: str = ""
+    """The managed number that is spoken for, and that calls are about; "" when it is one's own."""
 
 
 class Stamp(NamedTuple):

@@ -6,7 +6,7 @@ from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
 from billing.contract import OPERATIONS, Operation, check_values, only_known
 from sessions.session import Pending, Session
 
-from .language.walk import Make
+from .language.walk import Make, call_of
 from .turn import Ports
 
 REPLY_MARGIN_SECONDS = 0.5
@@ -47,7 +47,7 @@ class CoreCalls:
         """The outcome of the call that a broken-off turn had made, or was about to make."""
         self.changed = True
         began = self._ports.now()
-        call = Call(pending.call_id, pending.operation, session.msisdn, session.language, pending.arguments)
+        call = call_of(session, pending.call_id, pending.operation, session.language, pending.arguments)
         has_secret = OPERATIONS[pending.operation].takes_secret
         outcome = await self._status(call) if has_secret else await self._repeat(call)
         self._told(call, outcome, began)

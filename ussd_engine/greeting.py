@@ -19,6 +19,8 @@ class Subscriber(NamedTuple):
     status: str
     language: str
     """The language chosen, or "" while none is."""
+    manages: int = 0
+    """How many other numbers it manages."""
 
 
 STRANGER = Subscriber("", "active", "")
@@ -59,9 +61,12 @@ class Greetings:
         self._call_made(call.operation, outcome, self._now() - began)
         if isinstance(outcome, Done):
             result = outcome.result
-            return self._remember(
-                msisdn, Subscriber(str(result["brand"]), str(result["status"]), str(result.get("language", "")))
-            )
+            manages = result.get("manages", 0)
+            found = Subscriber(
+                str(result["brand"]), str(result["status"]), str(result.get("language", "")),
+                manages if isinstance(manages, int) else 0,
+            )  # fmt: skip
+            return self._remember(msisdn, found)
         return self._remember(msisdn, None) if isinstance(outcome, Refused) else STRANGER
 
     def forget(self, msisdn: str) -> None:

@@ -101,6 +101,7 @@ class Taking:
             id=ports.new_id(), msisdn=request.msisdn, link=link.name, reference="", network=link.config.network,
             brand=subscriber.brand, status=subscriber.status, language=subscriber.language, service=check.ENGINE,
             menu="", started_at=ports.wall_clock(), code=_code(dialled, found), owner=ports.process,
+            manages=subscriber.manages,
         )  # fmt: skip
         if found is None:
             return await self._last_words("unknown_code", session)

@@ -27,7 +27,7 @@ from .menu import (
 )
 from .shapes import Known, Many, Names, NoSuchName, Record, Shape, Shapes, find, item_names, kind_of, notice_names
 
-OWN_NAMES = ("subscriber", "refused", "item", "lists", "language")
+OWN_NAMES = ("subscriber", "refused", "item", "lists", "language", "acting_for")
 """Names that the engine itself sets."""
 
 
@@ -122,8 +122,9 @@ def _own_names(service: Service, secrets: set[str]) -> Iterator[Mistake]:
         saved = screen.save if isinstance(screen, ListScreen | AskScreen) else ""
         kept = [(do.into, do.place) for do in calls_of(screen)] + [(saved, screen.place)]
         leads = [lead for lead in leads_of(screen) if isinstance(lead, Lead)]
-        # `set: {language: …}` changes the dialogue's language, and is the only way to
-        by_set = [(name, lead.place) for lead in leads for name, _ in lead.settings if name != "language"]
+        # `set: {language: …}` and `set: {acting_for: …}` change the dialogue, and are the only way to
+        own = ("language", "acting_for")
+        by_set = [(name, lead.place) for lead in leads for name, _ in lead.settings if name not in own]
         for name, place in kept + by_set:
             if name in OWN_NAMES:
                 yield Mistake(place, f"'{name}' is the engine's own name", "Choose another.")

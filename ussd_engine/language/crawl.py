@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
 from billing.contract import OPERATIONS, STATUSES
 from sessions.session import Session, SessionTooLarge, to_octets
@@ -127,6 +129,7 @@ class _Crawler:
             session.wanted,
             terms,
             session.tries if self._counts_tries(session.screen) else 0,
+            session.acting_for,
             self._held(session),
         )
         if state not in known:
@@ -168,6 +171,8 @@ class _Crawler:
                     menu=service.version, started_at=_NOW, at=_NOW,
                 )  # fmt: skip
                 yield from self._first_steps(session, terms)
+                if terms.trust == "operator" and self._looks_at("manages") and self._profile in sample.FITTING:
+                    yield from self._first_steps(replace(session, manages=1), terms)
 
     def _first_steps(self, session: Session, terms: Terms) -> Iterator[tuple[Step, Terms]]:
         service = self._service
@@ -279,6 +284,9 @@ class _Crawler:
     def _look(self, shown: Show) -> None:
         self._note(shown)
         screen = self._service.screens.get(shown.session.screen)
+        for name in (name for kind, name in shown.marks if kind == walk.NOT_MANAGED):
+            what = f"screen '{name}' makes a call that is not for who manages a number, and is led to when one does"
+            self._tell(self._service.screens[name].place, what, "Lead elsewhere where `subscriber.acting_for` is set.")
         if screen is not None and (walk.ENTERED, screen.id) in shown.marks:
             self._look_for_gaps(screen, shown.session)
         cut = any(kind == walk.CUT for kind, _ in shown.marks)

@@ -190,6 +190,7 @@ TEST: Final[Mapping[str, Key]] = {
     "network": Key("text", "the subscriber's network; the service's first"),
     "status": Key("status", "the number's status; active"),
     "trust": Key("trust_of_link", "the trust of the link; operator"),
+    "manages": Key("flag", "the subscriber manages another number; false"),
     "off": Key("texts", "what is switched off for maintenance"),
     "calls": Key("answers", "call → what it answers"),
     "talk": Key("talk", "the steps", required=True),

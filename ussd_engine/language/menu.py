@@ -127,6 +127,8 @@ class Do(_Part, frozen=True):
     """The contract says that the call changes something."""
     typed: bool
     """It is made by an answer that is typed on a screen alone: it changes something, and may not be dialled."""
+    by_manager: bool
+    """Who manages a number may make it for that number."""
     place: Place
     keeps: dict[str, Any] | None = None
     """What of the result a screen names, and is therefore kept."""

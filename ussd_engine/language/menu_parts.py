@@ -233,6 +233,7 @@ class Parts:
             not_made=self._outcome(entries["not_made"]) if "not_made" in entries else gone,
             changes=operation is not None and operation.changes,
             typed=operation is not None and operation.changes and not operation.by_dialling,
+            by_manager=operation is not None and operation.by_manager,
             place=call.place if call else node.place,
         )
 

@@ -42,6 +42,9 @@ PROFILES = (
     Profile("more items than can be shown", "W", longest=True, items=None),
 )
 
+FITTING = PROFILES[:1] + PROFILES[2:3]
+"""Those that are walked once more when a number is managed: what fits then is decided by them."""
+
 
 def profiles_for(operations: Iterable[contract.Operation]) -> tuple[Profile, ...]:
     """The profiles that make a difference for these operations."""

@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from billing import contract
 from billing.events import EVENTS
+from billing.operations.subscribers import MANAGED_MOST
 
 from .leads import calls_of, leads_of, ways_in
 from .menu import AskScreen, Check, Do, Lead, ListScreen, Operand, Path, Screen, Service, Template
@@ -52,6 +53,8 @@ _SUBSCRIBER = Record(
         "brand": (contract.Text(20),),
         "status": (contract.Choice(contract.STATUSES),),
         "language": (contract.Choice(contract.LANGUAGES),),
+        "manages": (contract.Count(MANAGED_MOST),),
+        "acting_for": (contract.Msisdn(),),
     }
 )
 

@@ -148,6 +148,8 @@ class _Player:
         self._network = self._word("network", next(iter(service.open_to.networks), next(iter(networks))), networks)
         self._language = self._word("language", next(iter(service.languages)), LANGUAGES)
         self._status = self._word("status", "active", STATUSES)
+        manages = self._entries.get("manages")
+        self._manages = 1 if manages is not None and manages.value else 0
         self._answers: dict[str, list[Node]] = {}
         self._left: dict[str, Node] = {}
         self._read_answers()
@@ -325,7 +327,7 @@ class _Player:
         return Session(
             id=_SESSION_ID, msisdn=_MSISDN, link="test", reference="", network=self._network, brand="Kcell",
             status=self._status, language=self._own_language(service), service=service.id, menu=service.version,
-            started_at=_NOW, at=_NOW,
+            started_at=_NOW, at=_NOW, manages=self._manages,
         )  # fmt: skip
 
     def _outcome(self, call: Call, node: Node) -> Outcome:

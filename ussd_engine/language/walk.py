@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from billing.calls import Call, Done, NotMade, Outcome, Refused, call_id
 from sessions.session import Pending, Session
 
+from .. import msisdn
 from . import answers, compiled, expression, menu, pages, wording
 from .menu import (
     WITH_CODES,
@@ -33,6 +34,7 @@ from .menu import (
     Guard,
     Lead,
     ListScreen,
+    MenuScreen,
     Operand,
     Path,
     RouteScreen,
@@ -44,8 +46,12 @@ from .menu import (
 from .menu_parts import TRUSTS
 from .pages import Limits, Lines, Page
 
-ENTERED, ANSWERED, WRONG, CUT = "entered", "answered", "wrong", "cut"
-"""What a turn can have done on a screen; CUT: something did not fit."""
+ENTERED, ANSWERED, WRONG, CUT, NOT_MANAGED = "entered", "answered", "wrong", "cut", "not managed"
+"""What a turn can have done on a screen; CUT: something did not fit; NOT_MANAGED: its call is not for who manages."""
+
+
+NUMBER_CHARACTERS = 11
+"""Of the number that is spoken for, above every screen: as people write it, without spaces."""
 
 
 class Terms(NamedTuple):
@@ -163,10 +169,18 @@ def show_again(service: Service, session: Session, terms: Terms) -> Step:
     return walker.show(service.screens[session.screen])
 
 
+def call_of(session: Session, name: str, operation: str, language: str, arguments: Mapping[str, Any]) -> Call:
+    """The call with this id: about one's own number, or the managed one that is spoken for."""
+    if session.acting_for:
+        return Call(name, operation, session.acting_for, language, arguments, by=session.msisdn)
+    return Call(name, operation, session.msisdn, language, arguments)
+
+
 class _Walker:
     """One walk: what changes during a turn, until `keep` makes a new record of it."""
 
     __slots__ = (
+        "acting_for",
         "changed",
         "charges",
         "codes",
@@ -200,6 +214,7 @@ class _Walker:
         self.codes: Mapping[str, Mapping[str, Any]] = {}
         self.secrets: Mapping[str, str] = {}
         self.language = session.language
+        self.acting_for = session.acting_for
         self.tries = session.tries
         self.parts = list(session.parts) if session.parts else []
         self.dialled_at = session.dialled_at if session.turn == 0 else ""
@@ -295,6 +310,8 @@ class _Walker:
             value = self.operand(operand)
             if name == "language":
                 self.language = value if isinstance(value, str) and value in self.service.languages else self.language
+            elif name == "acting_for":
+                self.acting_for = value if isinstance(value, str) else ""
             else:
                 self.values = {**self.values, name: value}
 
@@ -331,7 +348,7 @@ class _Walker:
 
     def _close(self, words: Words) -> Show:
         """A last screen that is none of the menu's."""
-        page = pages.end_page(self.fill(words), self.terms.limits)
+        page = pages.end_page(self._under_number(self.fill(words)), self.terms.limits)
         return Show(self.keep(None, page.text, True), page.text, True, "", tuple(self.marks))
 
     def _ended_by_notice(self) -> Show:
@@ -462,7 +479,7 @@ class _Walker:
 
     # --- calls ----------------------------------------------------------------------------------------------------
 
-    def _make(self, screen: str, option: str, do: Do, secrets: Mapping[str, str]) -> Make:
+    def _make(self, screen: str, option: str, do: Do, secrets: Mapping[str, str]) -> Step:
         arguments: dict[str, Any] = {}
         plain: dict[str, Any] = {}
         for name, operand in do.arguments:
@@ -470,14 +487,18 @@ class _Walker:
                 arguments[name] = secrets[operand.path[0]]
             else:
                 arguments[name] = plain[name] = self.operand(operand)
+        if self.acting_for and not do.by_manager:
+            self.marks.append((NOT_MANAGED, screen))
+            return self._otherwise(self.service.screens[screen], do.not_made)
         session = self.session
         name = call_id(session.id, self.turn, f"{screen}/{do.call}")
         if do.changes:
             self.changed = True
             self.charges = (*self.charges, (do.call, name))[-menu.CALLS_MAX :]
         pending = Pending(screen, option, name, do.call, plain)
-        call = Call(name, do.call, session.msisdn, self.language, arguments, by_sms=self.service.sms is not None)
-        return Make(self.keep(pending), call, do.changes, len(plain) < len(arguments), tuple(self.marks))
+        kept = self.keep(pending)
+        call = call_of(kept, name, do.call, self.language, arguments)._replace(by_sms=self.service.sms is not None)
+        return Make(kept, call, do.changes, len(plain) < len(arguments), tuple(self.marks))
 
     def settle(self, pending: Pending, outcome: Outcome) -> Step:
         """Where the outcome of the pending call leads."""
@@ -492,6 +513,9 @@ class _Walker:
             onward = do.refused.get(outcome.code) or do.refused["*"]
         else:
             onward = do.not_made if isinstance(outcome, NotMade) else do.unknown
+        return self._otherwise(screen, onward)
+
+    def _otherwise(self, screen: Screen, onward: Lead | Again) -> Step:
         if isinstance(onward, Again):
             self.parts = []
             return self.wrong(screen, self.fill(onward.reason))
@@ -517,14 +541,16 @@ class _Walker:
             return menu.value_at(self.codes, path)
         return menu.value_at(self.values, path)
 
-    def _subscriber(self, name: str) -> str | None:
+    def _subscriber(self, name: str) -> str | int | None:
         session = self.session
-        known = {
+        known: dict[str, str | int | None] = {
             "msisdn": session.msisdn,
             "network": session.network,
             "brand": session.brand,
             "status": session.status,
             "language": self.language,
+            "manages": session.manages,
+            "acting_for": self.acting_for or None,
         }
         return known.get(name)
 
@@ -568,14 +594,23 @@ class _Walker:
         """What a repeat of a confidential screen shows, and the session keeps; "" for any other."""
         if not isinstance(screen, WITH_CODES) or screen.again is None:
             return ""
-        return pages.end_page(self.fill(screen.again), self.terms.limits).text
+        return pages.end_page(self._under_number(self.fill(screen.again)), self.terms.limits).text
 
     def _page(self, screen: Screen, reason: str, face: tuple[str, Sequence[str]] | None = None) -> Page:
         """The page of the screen that begins at `first`."""
         limits = self.terms.limits
         title, lines = face or self._face(screen)
         if isinstance(screen, EndScreen):
-            return pages.end_page(title, limits)
+            return pages.end_page(self._under_number(title), limits)
+        if self.acting_for and isinstance(screen, MenuScreen | ListScreen):
+            title = ""  # the number stands in its place, and is more than what was wrong
+            page = self._page_with(screen, title, lines, self._under_number(reason))
+            return self._page_with(screen, title, lines, self._under_number("")) if reason and page.cut else page
+        return self._page_with(screen, title, lines, self._under_number(reason))
+
+    def _page_with(self, screen: Screen, title: str, lines: Sequence[str], reason: str) -> Page:
+        """The page with something above it: why an answer was wrong, or the number that is spoken for."""
+        limits = self.terms.limits
         history = len(self.history)
         if isinstance(screen, AskScreen):
             keys, open_here = self.service.keys, screen.open_keys
@@ -588,6 +623,13 @@ class _Walker:
             return pages.text_page(title, tuple(lines), self.first, reason, ways, limits)
         lay_out = pages.static_option_page if isinstance(lines, tuple) else pages.option_page
         return lay_out(title, lines, self.first, reason, ways, limits)
+
+    def _under_number(self, text: str) -> str:
+        """A text below the number that is spoken for; as it is when that is one's own."""
+        if not self.acting_for:
+            return text
+        number = msisdn.shown(self.acting_for).replace(" ", "")[-NUMBER_CHARACTERS:]
+        return f"{number}\n{text}" if text else number
 
     def _face(self, screen: Screen) -> tuple[str, Sequence[str]]:
         """The title and the option lines of a screen in the session's language."""
@@ -621,6 +663,7 @@ class _Walker:
             history=self.history,
             values=self.values,
             language=self.language,
+            acting_for=self.acting_for,
             tries=self.tries,
             parts=tuple(self.parts),
             dialled_at=self.dialled_at if pending else "",

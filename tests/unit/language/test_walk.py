@@ -445,3 +445,56 @@ def test_a_show_whose_options_need_pages_of_their_own_shows_them_all() -> None:
         seen += screen
     assert all(f"{n} вариант" in seen for n in range(1, 4))
     assert talk.send("3") == "Пока"
+
+
+ACTING = service("""
+screens:
+  root: {route: [{when: subscriber.acting_for != null, go: theirs}, {go: own}]}
+  own:
+    menu: {ru: Свой, en: Own}
+    options: [{id: act, key: "8", text: {ru: За другой, en: For another}, go: whose}]
+  whose:
+    route:
+    do: {call: delegation.managed, into: found, done: list, refused: {"*": bye}, unknown: bye, not_made: bye}
+  list:
+    list: {ru: Чей?, en: Whose?}
+    items: found.managed
+    item: {ru: "${item.number|phone}", en: "${item.number|phone}"}
+    save: other
+    empty: bye
+    set: {acting_for: other.number}
+    go: home
+  theirs:
+    menu: {ru: Чужой, en: Theirs}
+    options:
+      - {id: balance, text: {ru: Баланс, en: Balance}, do: {call: balances.get, into: account, done: told,
+         refused: {"*": bye}, unknown: bye, not_made: bye}}
+      - {id: wallet, text: {ru: Кошелёк, en: Wallet}, do: {call: wallet.balance, into: wallet, done: bye,
+         refused: {"*": bye}, unknown: bye, not_made: sorry}}
+      - {id: stop, text: {ru: Свой, en: Own}, set: {acting_for: null}, go: home}
+  told: {end: {ru: "${account.balance|money}", en: "${account.balance|money}"}}
+  sorry: {end: {ru: Нельзя, en: Not here}}
+  bye: {end: {ru: Пока, en: Bye}}
+""")  # fmt: skip
+MANAGED = Done({"managed": [{"id": "7", "number": "77010000008", "since": "2026-11-20T10:00:00Z"}], "agreed": []})
+
+
+def test_who_acts_for_a_managed_number_sees_it_first_and_asks_the_core_about_it() -> None:
+    talk = Dialogue(ACTING, {"delegation.managed": MANAGED, "balances.get": MONEY})
+    assert talk.dial("8", "1") == "87010000008\n1 Balance\n2 Wallet\n3 Own"
+    assert talk.send("9") == "87010000008\nNo such option\n1 Balance\n2 Wallet\n3 Own"
+    assert talk.send("1") == "87010000008\n1.50 KZT"
+    assert [(call.msisdn, call.by) for call in talk.calls] == [("77010000007", ""), ("77010000008", "77010000007")]
+
+
+def test_a_call_that_is_not_for_who_manages_a_number_is_not_made_for_it() -> None:
+    talk = Dialogue(ACTING, {"delegation.managed": MANAGED})
+    talk.dial("8", "1")
+    assert talk.send("2") == "87010000008\nNot here"
+    assert [call.operation for call in talk.calls] == ["delegation.managed"]
+
+
+def test_who_stops_acting_for_another_number_is_about_their_own_again() -> None:
+    talk = Dialogue(ACTING, {"delegation.managed": MANAGED})
+    talk.dial("8", "1")
+    assert talk.send("3") == "Own\n8 For another"
