@@ -36,6 +36,25 @@ OPERATIONS: Final = (
         refusals=NOT_WHILE_BARRED,
     ),
     Operation(
+        name="numbers.categories",
+        means="The categories of numbers of the number's network, the cheapest first.",
+        results={
+            "categories": Field(
+                ListOf(
+                    {
+                        "id": Field(Id(), "its name for programs"),
+                        "category": Field(Choice(CATEGORIES), "the category"),
+                        "name": Field(Text(12), "its name in the language of the call"),
+                        "price": _PRICE,
+                    },
+                    len(CATEGORIES),
+                ),
+                "the categories",
+            )
+        },
+        refusals=NOT_WHILE_BARRED,
+    ),
+    Operation(
         name="numbers.search",
         means="Free numbers, in an order of their own; `after` leads on.",
         arguments={

@@ -26,6 +26,7 @@ OPERATIONS: Final = (
     Operation(
         name="service_points.cities",
         means="Cities that have a service point, those with a centre of the operator first.",
+        arguments={"centres_only": Field(Flag(), "only those with a centre of the operator", optional=True)},
         results={
             "cities": Field(
                 ListOf(

@@ -13,6 +13,7 @@ from __future__ import annotations
 import datetime
 import hmac
 import uuid
+from collections.abc import Mapping
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -49,6 +50,13 @@ WITH RECURSIVE found AS (
 )
 SELECT prefix FROM found WHERE prefix IS NOT NULL LIMIT 20
 """
+_CATEGORIES = "SELECT category, price_minor FROM number_categories WHERE network = $1 ORDER BY price_minor, category"
+CATEGORY_NAMES: Final[Mapping[str, Mapping[str, str]]] = {
+    "plain": {"kk": "Қарапайым", "ky": "Жөнөкөй", "ru": "Простой", "en": "Plain"},
+    "silver": {"kk": "Күміс", "ky": "Күмүш", "ru": "Серебряный", "en": "Silver"},
+    "gold": {"kk": "Алтын", "ky": "Алтын", "ru": "Золотой", "en": "Gold"},
+    "platinum": {"kk": "Платина", "ky": "Платина", "ru": "Платиновый", "en": "Platinum"},
+}
 _FREE = """
 SELECT n.msisdn, n.category, c.price_minor
 FROM numbers n JOIN number_categories c USING (network, category)
@@ -130,6 +138,19 @@ class Numbers:
         rows = await connection.fetch(_PREFIXES, who.network, call.arguments["brand"])
         listed: list[Any] = [{"id": row["prefix"], "prefix": row["prefix"]} for row in rows]
         return Done({"prefixes": listed})
+
+    async def categories(self, connection: Connection, call: Call, who: Who) -> Done:
+        """`numbers.categories`."""
+        listed: list[Any] = [
+            {
+                "id": row["category"],
+                "category": row["category"],
+                "name": CATEGORY_NAMES[row["category"]].get(call.language, row["category"]),
+                "price": money(row["price_minor"], who.currency),
+            }
+            for row in await connection.fetch(_CATEGORIES, who.network)
+        ]
+        return Done({"categories": listed})
 
     async def search(self, connection: Connection, call: Call, who: Who) -> Done:
         """`numbers.search`."""

@@ -19,7 +19,10 @@ _TRY = "service point"
 _HOURS = ("monday_friday", "saturday", "sunday", "published")
 _CITIES = """
 SELECT c.*, EXISTS (SELECT FROM service_points p WHERE p.city_id = c.city_id AND p.is_centre) AS has_centre
-FROM cities c WHERE c.network = $1 ORDER BY has_centre DESC, c.position LIMIT $2
+FROM cities c
+WHERE c.network = $1
+  AND ($3 = false OR EXISTS (SELECT FROM service_points p WHERE p.city_id = c.city_id AND p.is_centre))
+ORDER BY has_centre DESC, c.position LIMIT $2
 """
 _CITY = "SELECT * FROM cities WHERE city_id = $1 AND network = $2"
 _POINTS = "SELECT * FROM service_points WHERE city_id = $1 ORDER BY is_centre DESC, position LIMIT $2"
@@ -41,9 +44,10 @@ class ServicePoints:
 
     async def cities(self, connection: Connection, call: Call, who: Who) -> Done:
         """`service_points.cities`."""
+        centres_only = call.arguments.get("centres_only", False)
         listed: list[Any] = [
             {"id": row["city_id"], "name": named(row, call.language), "has_centre": row["has_centre"]}
-            for row in await connection.fetch(_CITIES, who.network, CITIES_MAX)
+            for row in await connection.fetch(_CITIES, who.network, CITIES_MAX, centres_only)
         ]
         return Done({"cities": listed})
 

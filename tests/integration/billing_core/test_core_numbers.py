@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+import itertools
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -114,6 +115,20 @@ def another(code: str) -> str:
 async def test_a_brand_has_its_prefixes(core: Core, brand: str, prefixes: list[str]) -> None:
     found = result(await core.do("numbers.prefixes", kcell(200), brand=brand))
     assert found == {"prefixes": [{"id": prefix, "prefix": prefix} for prefix in prefixes]}
+
+
+async def test_each_category_has_its_price(core: Core) -> None:
+    found = result(await core.do("numbers.categories", kcell(200)))["categories"]
+    assert [each["category"] for each in found] == ["plain", "silver", "gold", "platinum"]
+    assert found[0]["price"] == tenge(0)
+    assert all(one["price"]["minor"] < other["price"]["minor"] for one, other in itertools.pairwise(found))
+
+
+async def test_only_cities_with_a_centre_are_told_when_those_are_wanted(core: Core) -> None:
+    every = result(await core.do("service_points.cities", kcell(200)))["cities"]
+    centres = result(await core.do("service_points.cities", kcell(200), centres_only=True))["cities"]
+    assert centres == [each for each in every if each["has_centre"]]
+    assert 0 < len(centres) < len(every)
 
 
 async def test_numbers_of_another_operator_are_not_offered(core: Core) -> None:
