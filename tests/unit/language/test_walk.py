@@ -388,6 +388,58 @@ def test_a_change_asked_by_sms_is_answered_by_its_notice(text: str) -> None:
     assert talk.calls[0].arguments == {"language": "ru"}
 
 
+CODES = service("""
+patterns:
+  - {code: code, digits: 8, go: agree}
+  - {words: [STOP, СТОП, ТОҚТАТ], number: other, go: stop}
+screens:
+  agree:
+    route:
+    do: {call: delegation.confirm, with: {code: code}, done: notice,
+         refused: {"*": help}, unknown: help, not_made: help}
+  stop:
+    route:
+    do: {call: delegation.end, with: {number: other}, done: notice, refused: {"*": help}, unknown: help, not_made: help}
+  help: {end: {ru: Помощь, en: Help}}
+""", HEAD.replace('dial: ["*100#"]\nstart: root', 'sms: {to: ["4259"], else: help}'))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "text", ["12345678", " 1234 5678 ", "1234-5678", "１２３４５６７８", "12 34 56 78\r\n", "1234\u20135678"]
+)
+def test_a_code_is_read_whatever_stands_between_its_digits(text: str) -> None:
+    talk = Dialogue(CODES, {"delegation.confirm": Done({})})
+    assert not talk.sms(text)
+    assert talk.calls[0].arguments == {"code": "12345678"}
+
+
+def test_a_code_is_kept_nowhere() -> None:
+    talk = Dialogue(CODES, {"delegation.confirm": Done({})})
+    talk.sms("1234 5678")
+    assert all("12345678" not in repr(session) for session in talk.sessions)
+    assert talk.makes[0].has_secret
+
+
+@pytest.mark.parametrize("text", ["1234567", "123456789", "12345678 please", "code 12345678", "1234567O"])
+def test_what_is_no_code_of_this_length_gets_the_help(text: str) -> None:
+    assert Dialogue(CODES).sms(text) == "Help"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["STOP 87010000008", "stop 7010000008", "CTOП +7 701 000-00-08", "ТОҚТАТ 8 701 000 00 08", "ＳＴＯＰ 77010000008"],
+)
+def test_a_number_after_a_word_is_read_as_people_write_it(text: str) -> None:
+    talk = Dialogue(CODES, {"delegation.end": Done({})})
+    assert not talk.sms(text)
+    assert talk.calls[0].arguments == {"number": "77010000008"}
+
+
+@pytest.mark.parametrize("text", ["STOP", "STOP 12", "STOP everything", "87010000008"])
+def test_a_word_without_a_number_gets_the_help(text: str) -> None:
+    assert Dialogue(CODES).sms(text) == "Help"
+
+
 # --- what a menu must never do to the engine ------------------------------------------------------------------------
 
 
