@@ -34,6 +34,7 @@ from strict_yaml import StrictYamlError
 from . import compiler, menu_folder
 from .accounts import Accounts
 from .announce import Announcer
+from .asking_on import AskingOn
 from .binds import Binds
 from .chronicle import Chronicle
 from .compiler import CompilerFailed
@@ -126,9 +127,10 @@ class _Engine:
         self._outbox = Outbox(
             self._binds, settings.engine.routes, self._metrics, self._loop.time, time.time, self._chronicle.sms
         )
+        self.work = Work(self._metrics, settings.engine.turns_in_flight_max)
+        self._asking_on = AskingOn(self._billing, self.work)
         self._ports = self._make_ports()
         self._turns = Turns(self._ports)
-        self.work = Work(self._metrics, settings.engine.turns_in_flight_max)
         self._dialogues = Dialogues(self._turns, self._binds, self.work, self._metrics)
         self.watch = MenuWatch(settings, self._versions, self._turns.switch_off, time.time)
 
@@ -139,6 +141,7 @@ class _Engine:
             closing.push_async_callback(close)
         await self._billing.start()
         closing.push_async_callback(self._billing.close)
+        closing.callback(self._asking_on.stop)
         accounts = Accounts(self.settings.links, self._loop.time)
         closing.callback(accounts.close)
         self.watch.look_at_switches()
@@ -231,7 +234,7 @@ class _Engine:
         witness = EngineWitness(self._metrics, self._chronicle, self._recordings)
         return Ports(
             self._versions, self._store, self._billing, greetings, witness, self._loop.time, time.time, new_id,
-            self.settings.engine.sessions.idle_seconds, self._process,
+            self.settings.engine.sessions.idle_seconds, self._process, self._asking_on.ask,
         )  # fmt: skip
 
 

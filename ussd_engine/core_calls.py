@@ -68,12 +68,18 @@ class CoreCalls:
         """What became of a call that may not be made again."""
         status = OPERATIONS[call.operation].status
         seconds = self._seconds_left(ASK_AGAIN_SECONDS_MAX)
-        if status is None or seconds <= 0:
-            return Unknown("no time left to ask")
+        if status is None:
+            return Unknown("nobody can tell")
         named = {name: call.arguments[name] for name in OPERATIONS[status].arguments if name in call.arguments}
         arguments = {**named, "call": call.id}
         question = Call(self._ports.new_id(), status, call.msisdn, call.language, arguments)
-        return _told_by(await self._ports.billing.perform(question, seconds), OPERATIONS[call.operation])
+        if seconds <= 0:
+            self._ports.ask_on(question)
+            return Unknown("no time left to ask")
+        answer = await self._ports.billing.perform(question, seconds)
+        if not isinstance(answer, Done | Refused):
+            self._ports.ask_on(question)
+        return _told_by(answer, OPERATIONS[call.operation])
 
     def _seconds_left(self, seconds_max: float) -> float:
         return min(seconds_max, self._until - self._ports.now() - REPLY_MARGIN_SECONDS)

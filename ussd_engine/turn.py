@@ -105,6 +105,8 @@ class Ports(NamedTuple):
     idle_seconds: float
     process: str = ""
     """Which engine process this is."""
+    ask_on: Callable[[Call], None] = lambda _question: None
+    """Goes on asking what became of a change, when its turn is over."""
 
 
 class Turns:

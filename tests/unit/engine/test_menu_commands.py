@@ -114,7 +114,7 @@ def test_a_link_to_nothing_is_a_mistake_with_its_place(type_: Typed) -> None:
     assert "menus/two.yaml:1:1: it cannot be read" in said
 
 
-@pytest.mark.parametrize("command", ["check", "fit", "test", "crawl", "graph"])
+@pytest.mark.parametrize("command", ["check", "fit", "test", "crawl", "graph", "outline"])
 def test_every_command_speaks_json(type_: Typed, command: str) -> None:
     code, said = type_(command, "--json")
     assert code == 0
@@ -145,6 +145,17 @@ def test_a_language_that_nobody_speaks_is_not_drawn(type_: Typed) -> None:
     code, said = type_("graph", "--language", "de")
     assert code == 1
     assert "no service speaks 'de'" in said
+
+
+def test_a_page_of_outlines_is_written_anew(type_: Typed) -> None:
+    page = type_.folder / "page.md"
+    page.write_text("<!-- outline one -->\n<!-- end -->\n")
+    assert type_("outline", "--page", "page.md")[0] == 0
+    assert "*101#\n  Menu\n    1 Yes\n      ■ Bye.\n" in page.read_text()
+    page.write_text("<!-- outline two -->\n<!-- end -->\n")
+    code, said = type_("outline", "--page", "page.md")
+    assert code == 1
+    assert "page.md: there is no service 'two'" in said
 
 
 def test_neither_a_folder_nor_a_revision(type_: Typed) -> None:
