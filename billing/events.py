@@ -108,7 +108,7 @@ _ALL: Final = (
         _HOUR,
         city=Field(Text(20), "its city, in the subscriber's language"),
         address=Field(Text(60), "as it was published"),
-        hours=Field(Text(40), "as they were published"),
+        hours=Field(Text(60), "by weekday in the subscriber's language, or as they were published"),
     ),
     _event("statements.code", "The itemised statement was asked for.", 600.0, code=_CODE, valid_until=_UNTIL),
     _event(

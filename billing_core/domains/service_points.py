@@ -17,6 +17,13 @@ CITIES_MAX, POINTS_MAX = 97, 40
 """As the contract says."""
 _TRY = "service point"
 _HOURS = ("monday_friday", "saturday", "sunday", "published")
+_DAYS = {
+    "kk": ("Дс-Жм", "Сн", "Жк", "жабық"),
+    "ky": ("Дш-Жм", "Иш", "Жк", "жабык"),
+    "ru": ("Пн-Пт", "Сб", "Вс", "закрыто"),
+    "en": ("Mon-Fri", "Sat", "Sun", "closed"),
+}
+"""Monday to Friday, Saturday, Sunday; and what is said of a day without hours."""
 _CITIES = """
 SELECT c.*, EXISTS (SELECT FROM service_points p WHERE p.city_id = c.city_id AND p.is_centre) AS has_centre
 FROM cities c
@@ -67,10 +74,18 @@ class ServicePoints:
         if row is None:
             return Refused("NO_SUCH_POINT", {})
         await note_try(connection, who, _TRY)
-        hours = ", ".join(row[name] or "-" for name in _HOURS[:3]) if row["published"] is None else row["published"]
-        arguments = {"city": named(row, who.own_language), "address": row["address"], "hours": hours}
+        language = who.own_language
+        arguments = {"city": named(row, language), "address": row["address"], "hours": _hours_in(row, language)}
         await write_notice(connection, who.id, call.id, "service_points.sent", arguments)
         return Done({})
+
+
+def _hours_in(row: Any, language: str) -> str:
+    """The hours in words; those whose days were not published, as they were."""
+    if row["published"] is not None:
+        return str(row["published"])
+    *days, closed = _DAYS.get(language, _DAYS["ru"])
+    return ", ".join(f"{day} {row[name] or closed}" for day, name in zip(days, _HOURS, strict=False))
 
 
 def _told(row: Any) -> dict[str, Value]:

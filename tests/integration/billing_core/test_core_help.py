@@ -168,7 +168,7 @@ async def test_an_address_is_sent_with_its_city_in_the_subscriber_s_own_language
     for point in ("aktau-1", "aksu-1"):
         assert await send(core, number, point) == Done({})
     assert [notice["arguments"] for notice in await core.notices(number, "service_points.sent")] == [
-        {"city": "Ақтау", "address": "11 мкр, здание 7", "hours": "09:00-20:00, 09:00-18:00, -"},
+        {"city": "Ақтау", "address": "11 мкр, здание 7", "hours": "Дс-Жм 09:00-20:00, Сн 09:00-18:00, Жк жабық"},
         {"city": "Ақсу", "address": "ул.Ауэзова 73", "hours": "09:00-19:00"},
     ]
 
