@@ -7,54 +7,37 @@ the driver, the core and both databases share what the engine leaves.
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
-import os
-import platform
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import uvloop
 
-from bench import codec, core, menus, swaps
+from bench import codec, core, menus, mix, swaps
 from bench.driver import Result, Scenario, Step, run
+from bench.figures import HEAD, cpu_seconds, machine, row
+from bench.numbers import FIRST_NUMBER, either, in_turn, spread
 from bench.own import own_settings
 from stack.programs import installed_programs
 from stack.together import Stack, start_all
 
 FOLDER = Path(".build/bench")
-FIRST_NUMBER = 77010000000
 WARM_NUMBERS = 5_000
 """Numbers of the menu scenario: few enough that their greeting is remembered."""
 PORTS_FROM = 20000
-PARTS = ("codec", "menus", "swaps", "core")
-"""What is measured beside turns: the codec, menus without I/O, live change under load, the billing core."""
-_TICK = os.sysconf("SC_CLK_TCK")
-
-
-def _ucs2(text: str) -> bytes:
-    return text.encode("utf-16-be")
-
-
-def _few() -> Iterator[int]:
-    return itertools.cycle(range(FIRST_NUMBER, FIRST_NUMBER + WARM_NUMBERS))
-
-
-def _all(numbers: int) -> Iterator[int]:
-    """Every number once before any comes twice, in an order that no cache likes."""
-    stride = 611_953  # prime, so that it has no factor in common with the count
-    return (FIRST_NUMBER + at * stride % numbers for at in itertools.count())
+PARTS = ("codec", "menus", "mix", "swaps", "core")
+"""What is measured beside turns: the codec, menus without I/O, a mix of services, live change under load, the core."""
 
 
 def scenarios(numbers: int) -> list[Scenario]:
     """What is measured: (a) a walk of three steps without calls, (b) the balance with its two calls."""
-    root, languages = (_ucs2("3 "),), (_ucs2("1 "),)
+    root, languages = either("3 "), either("1 ")
     # Some seeded numbers have chosen a language, and some are blocked or closed, and are told so.
-    balance = (_ucs2("Баланс: "), _ucs2("Нөмір "), _ucs2("Номер "), b"Balance: ", b"The number ")
+    balance = either("Баланс: ", "Нөмір ", "Номер ", "Balance: ", "The number ")
+    walk = (Step("*111#", root), Step("9", languages), Step("0", root))
     return [
-        Scenario("a: *111# 9 0", (Step("*111#", root), Step("9", languages), Step("0", root)), _few),
-        Scenario("b: *111*3#", (Step("*111*3#", balance),), lambda: _all(numbers)),
+        Scenario("a: *111# 9 0", walk, lambda: in_turn(FIRST_NUMBER, WARM_NUMBERS)),
+        Scenario("b: *111*3#", (Step("*111*3#", balance),), lambda: spread(FIRST_NUMBER, numbers)),
     ]
 
 
@@ -82,6 +65,10 @@ def main() -> int:
         results = _drive(options)
         figures["turns"] = [result._asdict() for result in results]
         wrong = any(result.wrong_screens or result.refused for result in results)
+    if options.only in (None, "mix"):
+        mixed = mix.measure(options.numbers, _many(options.in_flight), options.seconds)
+        figures["mix"] = mixed.figures()
+        wrong = wrong or mixed.failed
     if options.only in (None, "swaps"):
         swapped = swaps.measure()
         print(swaps.table(swapped))
@@ -96,46 +83,28 @@ def main() -> int:
     return 1 if wrong else 0
 
 
+def _many(in_flight: str) -> list[int]:
+    return [int(each) for each in in_flight.split(",")]
+
+
 def _drive(options: argparse.Namespace) -> list[Result]:
     settings = own_settings(FOLDER, PORTS_FROM)
     results: list[Result] = []
     with Stack(say=print) as stack:
         start_all(stack, settings, installed_programs(), options.numbers, say=print)
         engine = next(child for child in stack.children if child.name == "ussd-engine")
-        print(_HEAD)
+        print(HEAD)
         for scenario in scenarios(options.numbers):
             if options.only not in (None, scenario.name[0]):
                 continue
-            for in_flight in map(int, options.in_flight.split(",")):
+            for in_flight in _many(options.in_flight):
                 listen = settings.engine_smpp
                 drive = run(
-                    scenario, listen.host, listen.port, in_flight, 2.0, options.seconds, lambda: _cpu(engine.pid)
+                    scenario, listen.host, listen.port, in_flight, 2.0, options.seconds, lambda: cpu_seconds(engine.pid)
                 )
                 results.append(uvloop.run(drive))
-                print(_row(results[-1]), flush=True)
+                print(row(results[-1]), flush=True)
     return results
-
-
-def _cpu(pid: int) -> float:
-    """Seconds of processor that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICK
-
-
-def machine() -> str:
-    """What the figures were measured on, in a line."""
-    model = next((line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
-    return f"{os.cpu_count()} cores, {model.partition(':')[2].strip()}, Python {platform.python_version()}"
-
-
-_HEAD = "\nscenario       in flight   turns/s  dialogues/s   p50 ms   p99 ms   max ms  CPU µs/turn  engine cores  wrong"
-
-
-def _row(r: Result) -> str:
-    return (
-        f"{r.scenario:<14} {r.in_flight:>9} {r.turns_per_second:>9,.0f} {r.dialogues_per_second:>12,.0f} {r.p50:>8.2f}"
-        f" {r.p99:>8.2f} {r.most:>8.2f} {r.cpu_microseconds:>12.1f} {r.engine_cores:>13.2f} {r.wrong_screens:>6}"
-    )
 
 
 if __name__ == "__main__":

@@ -18,24 +18,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import asyncpg
 import msgspec
 import uvloop
 
+from bench.numbers import FIRST_NUMBER
 from bench.own import own_settings
+from bench.wallets import FIRST_WALLET, PIN, make_wallets
 from billing.calls import Call
 from billing.signing import key_from_file, sign
 from billing.wire import PATH, request_octets
-from billing_core.passwords import Hasher
 from billing_core.seeding import FREE_NUMBERS
 from stack import places, postgres_server, programs
 from stack.settings import Settings
 
 FOLDER: Final = Path(".build/bench/core")
 PORTS_FROM: Final = 20300
-FIRST_NUMBER: Final = 77010000000
 WALLETS: Final = 400
-PIN: Final = "8305"
 SECONDS: Final = 8.0
 WARM_SECONDS: Final = 1.0
 READS_A_SECOND: Final = 1000
@@ -136,7 +134,7 @@ def _with_cheap_pins(settings: Settings, numbers: int) -> Iterator[Row]:
     for real, cost in _COST:
         cheap = cheap.replace(real, cost)
     settings.config.write_text(cheap)
-    uvloop.run(_make_wallets(settings, memory_kib=8, passes=1))
+    uvloop.run(make_wallets(settings, WALLETS, memory_kib=8, passes=1))
     with _serving(settings) as core:
         yield uvloop.run(core.closed("balances.get", 16, _balance(numbers), "≥ 4,000/s"))
         yield uvloop.run(core.closed("transfer, cheap PIN", 16, _transfer(), "≥ 400/s"))
@@ -145,7 +143,7 @@ def _with_cheap_pins(settings: Settings, numbers: int) -> Iterator[Row]:
 
 
 def _with_real_pins(settings: Settings, numbers: int) -> Iterator[Row]:
-    uvloop.run(_make_wallets(settings))
+    uvloop.run(make_wallets(settings, WALLETS))
     with _serving(settings) as core:
         yield uvloop.run(core.closed("transfer, argon2id", 64, _transfer(), "≥ 25/s"))
         yield uvloop.run(core.beside("balances.get beside PINs", 64, _transfer(), _balance(numbers), "p99 < 50 ms"))
@@ -215,7 +213,7 @@ def _balance(numbers: int) -> Client:
 
 def _transfer() -> Client:
     chance = random.Random(2)
-    wallets = [f"99655{5900000 + n}" for n in range(WALLETS)]
+    wallets = [str(FIRST_WALLET + n) for n in range(WALLETS)]
 
     async def transfer(connection: Connection, tally: Tally) -> None:
         payer, to = chance.sample(wallets, 2)
@@ -252,44 +250,6 @@ def _serving(settings: Settings) -> Iterator[Core]:
         yield Core(settings)
     finally:
         programs.stop_program(core)
-
-
-_SUBSCRIBERS: Final = """
-INSERT INTO subscribers (msisdn, network, brand, status)
-SELECT (996555900000 + n)::text, 'megacom', 'MegaCom', 'active' FROM generate_series(0, $1 - 1) AS n
-ON CONFLICT DO NOTHING
-"""
-_ACCOUNTS: Final = """
-INSERT INTO accounts (subscriber_id, kind, currency)
-SELECT subscriber_id, 'wallet', 'KGS' FROM subscribers WHERE msisdn BETWEEN '996555900000' AND '996555999999'
-ON CONFLICT (subscriber_id, kind) DO NOTHING
-"""
-_WALLETS: Final = """
-INSERT INTO wallets (subscriber_id, account_id, first_name, last_name, inn, pin_hash)
-SELECT subscriber_id, account_id, 'A', 'B', '2' || lpad((row_number() OVER ())::text, 13, '0'), $1
-FROM accounts JOIN subscribers USING (subscriber_id) WHERE msisdn BETWEEN '996555900000' AND '996555999999'
-ON CONFLICT (subscriber_id) DO UPDATE SET pin_hash = excluded.pin_hash
-"""
-_MONEY: Final = """
-SELECT post(gen_random_uuid(), 'opening', 'KGS',
-            ARRAY[account_id, (SELECT account_id FROM accounts WHERE kind = 'opening' AND currency = 'KGS')],
-            ARRAY[100000000, -100000000])
-FROM wallets JOIN accounts USING (account_id) WHERE balance_minor < 50000000 AND first_name = 'A'
-"""
-
-
-async def _make_wallets(settings: Settings, **cost: int) -> None:
-    """Wallets with much money, all with one PIN, hashed at this cost."""
-    pepper = key_from_file(places.key_file(settings.data_folder, "pepper").read_bytes())
-    hasher = Hasher(pepper, **cost)
-    pin_hash = await hasher.hash(PIN)
-    hasher.close()
-    connection = await asyncpg.connect(places.postgres_url(settings.data_folder))
-    await connection.execute(_SUBSCRIBERS, WALLETS)
-    await connection.execute(_ACCOUNTS)
-    await connection.execute(_WALLETS, pin_hash)
-    await connection.execute(_MONEY)
-    await connection.close()
 
 
 def table(seeded: float, numbers: int, rows: list[Row]) -> str:

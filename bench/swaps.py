@@ -22,6 +22,7 @@ from typing import NamedTuple
 import uvloop
 
 from bench.driver import BIND_SECONDS_MAX, Bind, Scenario, Step, Tally
+from bench.numbers import in_turn
 from bench.own import own_settings
 from stack.programs import installed_programs
 from stack.together import Stack, start_all
@@ -63,7 +64,7 @@ class Paced(Bind):
     """A bind whose handsets begin so many dialogues a second, and look at the number on every screen."""
 
     def __init__(self, scenario: Scenario, tally: Tally, dialogues_per_second: float) -> None:
-        self._next = iter(range(FIRST_NUMBER, FIRST_NUMBER + 10**9))
+        self._next = in_turn(FIRST_NUMBER, NUMBERS)
         super().__init__(scenario, self._next, 0, tally)
         self._per_second = dialogues_per_second
         self._marks: dict[bytes, str] = {}
@@ -81,7 +82,7 @@ class Paced(Bind):
             out: list[bytes] = []
             while due >= 1:
                 due -= 1
-                number = b"%d" % (FIRST_NUMBER + (next(self._next) - FIRST_NUMBER) % NUMBERS)
+                number = b"%d" % next(self._next)
                 if number not in self._open:
                     self._open.add(number)
                     self._send(number, 0, out)

@@ -7,7 +7,7 @@ from typing import Final
 from billing.operation import NOT_IN_USE, NOT_WHILE_BARRED, Operation, change
 from billing.operations.quotes import TRIES_LEFT
 from billing.operations.subscribers import MANAGED_MOST
-from billing.values import Field, Flag, Id, Instant, ListOf, Msisdn, Secret
+from billing.values import Digits, Field, Flag, Id, Instant, ListOf, Msisdn, Secret
 
 REQUESTS_MOST: Final = 9
 CODE: Final = Secret(16)
@@ -111,8 +111,17 @@ OPERATIONS: Final = (
     change(
         name="delegation.end",
         means="Ends what one of the two manages of the other, whoever of them asks. Both get an SMS.",
-        arguments={"number": _OTHER},
-        refusals={**NOT_IN_USE, "NOT_SO": "neither manages the other"},
+        arguments={
+            "number": _OTHER,
+            "last_digits": Field(
+                Digits(4, 4), "the other number's last four digits, as they were typed", optional=True
+            ),
+        },
+        refusals={
+            **NOT_IN_USE,
+            "NOT_SO": "neither manages the other",
+            "WRONG_DIGITS": "the other number ends in other digits",
+        },
         answer_notice="delegation.ended",
     ),
 )

@@ -242,11 +242,14 @@ class Delegation:
     async def end(self, connection: Connection, call: Call) -> Done | Refused:
         """`delegation.end`."""
         number = str(call.arguments["number"])
+        typed = call.arguments.get("last_digits")
         found = await find_all(connection, (call.msisdn, number))
         who = await admitted(connection, call, found.get(call.msisdn))
         if isinstance(who, Refused):
             return who
         other = found.get(number)
+        if typed is not None and not number.endswith(str(typed)):
+            return Refused("WRONG_DIGITS", {})
         if other is None or not await connection.fetchval(_END, who.id, other.id, who.now):
             return Refused("NOT_SO", {})
         for told, of in ((who, other), (other, who)):

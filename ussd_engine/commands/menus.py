@@ -1,5 +1,5 @@
-"""Commands for whoever writes menus: check, fit, test, crawl, graph, diff, schema. None of them needs a running system,
-but `diff`, which also counts running dialogues when there is one."""
+"""Commands for whoever writes menus: check, fit, test, crawl, graph, outline, diff, schema. None of them needs a
+running system, but `diff`, which also counts running dialogues when there is one."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from strict_yaml import Mistake, StrictYamlError, did_you_mean
 
 from .. import compiler, menu_folder
 from ..config import Settings, read_settings
-from ..language import check, crawl, diff, fit, graph, schema, talk_files
+from ..language import check, crawl, diff, fit, graph, outline, schema, talk_files
 from ..language.catalog import Checked, check_files
 from ..language.coverage import Coverage, coverage
 from ..language.examine import MenuFolder, Terms, Verdict, all_talks, examine
@@ -74,6 +74,13 @@ def add(  # long because: a command and its options stand side by side
     )  # fmt: skip
     drawing.add_argument("--service", help="this one only")
     drawing.add_argument("--language", default="", help="of the titles (default: the service's first)")
+    outlining = _command(
+        commands, config, "outline", _outline, "a service, or all, as an indented list of what is pressed",
+        "Prints what is pressed and what comes then, when all goes well, with codes, operations and switches.",
+    )  # fmt: skip
+    outlining.add_argument("--service", help="this one only")
+    outlining.add_argument("--language", default="", help="of the texts (default: the service's first; of a page: en)")
+    outlining.add_argument("--page", type=Path, help="write them anew in this page, as docs/services.md")
     differing = commands.add_parser(
         "diff", parents=[config], help="what a change of menus breaks",
         description="Compares two folders of menus, or revisions of git: screens, options, codes, what is dialled "
@@ -291,7 +298,7 @@ def _update(played: list[Played], folder: MenuFolder) -> bool:
     return bool(by_file)
 
 
-# --- crawl, graph ---------------------------------------------------------------------------------------------------
+# --- crawl, graph, outline ------------------------------------------------------------------------------------------
 
 
 def _crawl(arguments: argparse.Namespace) -> int:
@@ -325,7 +332,17 @@ def _services(checked: Checked, only: str) -> list[Service]:
 
 def _graph(arguments: argparse.Namespace) -> int:
     _, folder, terms, only = _settings_of(arguments)
-    services = _services(_checked(folder, terms), only)
+    services = _asked_for(_services(_checked(folder, terms), only), arguments)
+    drawn = graph.mermaid(services, arguments.language)
+    if arguments.json:
+        _print_json({"mermaid": drawn})
+    else:
+        print(drawn, end="")
+    return 0
+
+
+def _asked_for(services: list[Service], arguments: argparse.Namespace) -> list[Service]:
+    """Those that `--service` and `--language` name."""
     if arguments.service:
         services = [service for service in services if service.id == arguments.service]
         if not services:
@@ -333,11 +350,25 @@ def _graph(arguments: argparse.Namespace) -> int:
     spoken = {language for service in services for language in service.languages}
     if arguments.language and arguments.language not in spoken:
         raise CommandFailed(f"no service speaks '{arguments.language}'. {did_you_mean(arguments.language, spoken)}")
-    drawn = graph.mermaid(services, arguments.language)
+    return services
+
+
+def _outline(arguments: argparse.Namespace) -> int:
+    _, folder, terms, only = _settings_of(arguments)
+    services = _asked_for(_services(_checked(folder, terms), only), arguments)
+    if arguments.page:
+        page, by_name = arguments.page, {service.id: service for service in services}
+        try:
+            page.write_text(outline.page_with(page.read_text(), by_name, arguments.language or "en"))
+        except ValueError as error:
+            raise CommandFailed(f"{page}: {error}") from None
+        print(f"wrote {page}", file=sys.stderr)
+        return 0
+    outlined = {each.id: outline.outline(each, arguments.language) for each in services if each.dial or each.sms}
     if arguments.json:
-        _print_json({"mermaid": drawn})
+        _print_json({"outlines": outlined})
     else:
-        print(drawn, end="")
+        print("\n".join(f"{name}\n{text}" for name, text in outlined.items()), end="")
     return 0
 
 

@@ -45,10 +45,7 @@ def outline(service: Service, language: str = "") -> str:
 
 
 def page_with(page: str, services: Mapping[str, Service], language: str) -> str:
-    """A page in Markdown, with what stands between its marks `<!-- outline NAME -->` and `<!-- end -->` drawn anew.
-
-    Raises ValueError, in words, when a mark names no service.
-    """
+    """A page in Markdown, drawn anew between `<!-- outline NAME -->` and `<!-- end -->`. Raises ValueError."""
 
     def drawn(mark: re.Match[str]) -> str:
         if mark[1] not in services:
@@ -136,21 +133,17 @@ class _Drawing:
                 yield from self._call(option.do, depth + 2)
                 if option.lead:
                     yield from self._screen(option.lead.go, depth + 2, label)
-            return
-        if isinstance(screen, EndScreen):
-            return
-        yield from self._call(screen.do, depth)
-        if isinstance(screen, RouteScreen):
-            yield from self._cases(screen, depth)
-        elif screen.lead:
-            yield from self._screen(screen.lead.go, depth)
+        elif not isinstance(screen, EndScreen):
+            yield from self._call(screen.do, depth)
+            if isinstance(screen, RouteScreen):
+                yield from self._cases(screen, depth)
+            elif screen.lead:
+                yield from self._screen(screen.lead.go, depth)
 
     def _call(self, do: Do | None, depth: int) -> Iterator[str]:
-        if do is None:
-            return
-        yield f"{'  ' * depth}· {do.call}"
-        if isinstance(do.done, Lead):
-            yield from self._screen(do.done.go, depth)
+        if do:
+            yield f"{'  ' * depth}· {do.call}"
+            yield from self._screen(do.done.go, depth) if isinstance(do.done, Lead) else ()
 
     def _cases(self, screen: RouteScreen, depth: int) -> Iterator[str]:
         names = [case.lead.go for case in screen.cases]
@@ -163,10 +156,11 @@ class _Drawing:
             yield f"{'  ' * depth}one of {len(names)} screens{subject}"
             self._drawn.update(names)
         else:
-            for at, case in enumerate(screen.cases):
+            drawn = [list(self._screen(name, depth + 1)) for name in reversed(names)]  # what is usual stands last
+            for at, (case, rows) in enumerate(zip(screen.cases, reversed(drawn), strict=True)):
                 also = "else " if at else ""
                 yield f"{'  ' * depth}{f'{also}if {case.when.text}' if case.when else 'else'}"
-                yield from self._screen(case.lead.go, depth + 1)
+                yield from rows
 
     def _only_shows(self, name: str) -> bool:
         screen = self._service.screens.get(name)
@@ -183,9 +177,8 @@ def _said(pattern: Pattern) -> str:
     """What an SMS of this pattern says."""
     if pattern.secret:
         return f"a code of {pattern.digits} digits"
-    more = " and a number" if pattern.number else ""
-    if pattern.save:
-        more = f" and {', '.join(pattern.choices) if pattern.choices else 'a word'}"
+    second = ", ".join(pattern.choices) if pattern.choices else "a word"
+    more = " and a number" if pattern.number else f" and {second}" if pattern.save else ""
     return f"{', '.join(pattern.words)}{more}"
 
 

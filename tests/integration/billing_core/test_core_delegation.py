@@ -591,7 +591,9 @@ async def test_either_of_the_two_ends_it_and_both_are_told(core: Core, by_holder
     a, b = kcell(380 + 2 * by_holder), kcell(381 + 2 * by_holder)
     await managed(core, a, b)
     ends, other = (b, a) if by_holder else (a, b)
-    assert await core.do("delegation.end", ends, number=other) == Done({})
+    wrong = await core.do("delegation.end", ends, number=other, last_digits="9999")
+    assert wrong == Refused("WRONG_DIGITS", {})
+    assert await core.do("delegation.end", ends, number=other, last_digits=other[-4:]) == Done({})
     for told, of in ((a, b), (b, a)):
         last = (await core.notices(told))[-1]
         assert (last["event"], last["arguments"]) == ("delegation.ended", {"number": of})
