@@ -16,6 +16,8 @@ import re
 import shutil
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -130,18 +132,20 @@ def _text(body: bytes) -> str:
     return octets.decode("utf-16-be") if coding == 8 else octets.decode("ascii", "replace")
 
 
-def edit(menus: Path, number: int) -> None:
-    """Writes the menu of `*111#` with this number on its screens."""
-    text = Path("menus/self_service.yaml").read_text().partition("\ntests:")[0] + "\n"
+def edit(menus: Path, number: int, source: Path = Path("menus/self_service.yaml")) -> None:
+    """Writes the menu of `*111#`, which is that of `source`, with this number on its screens."""
+    text = source.read_text().partition("\ntests:")[0] + "\n"
     for before, after in _EDITED.items():
         text = text.replace(before, after.format(n=number))
+    for talks in (menus / "talks").glob("self_service*"):
+        talks.unlink()  # of the menu as it was
     (menus / "self_service.yaml").write_text(text)
 
 
 async def swap_under_load(
-    config: Path, host: str, port: int, menus: Path, swaps: int, turns_per_second: float
+    config: Path, host: str, port: int, swaps: int, turns_per_second: float, edited: Callable[[int], None]
 ) -> Result:
-    """Drives a running system and changes its menus meanwhile."""
+    """Drives a running system and changes its menus meanwhile, each time by `edited`."""
     settings, tally = engine_settings(config), Tally(counting=True)
     scenario = Scenario("swaps", tuple(Step(text, ()) for text in STEPS), lambda: iter(()))
     loop = asyncio.get_running_loop()
@@ -152,7 +156,7 @@ async def swap_under_load(
     began = time.perf_counter()
     await asyncio.sleep(1)
     for number in range(1, swaps + 1):
-        edit(menus, number)
+        edited(number)
         answer = await operate.ask_engine(settings, RELOAD_PATH)
         if not answer["ok"]:
             raise AssertionError(f"an edit was refused: {answer['mistakes'][:2]}")
@@ -185,7 +189,9 @@ def measure(swaps: int = 50, turns: float = 3000) -> Result:
     with Stack(say=lambda _: None) as stack:
         start_all(stack, settings, installed_programs(), SEEDED, say=lambda _: None)
         listen = settings.engine_smpp
-        return uvloop.run(swap_under_load(settings.config, listen.host, listen.port, menus, swaps, turns))
+        return uvloop.run(
+            swap_under_load(settings.config, listen.host, listen.port, swaps, turns, partial(edit, menus))
+        )
 
 
 def table(r: Result) -> str:

@@ -46,6 +46,8 @@ class Job(msgspec.Struct, frozen=True):
     networks: dict[str, tuple[str, str, str]]
     """Name → country, currency, time zone."""
     dialects: dict[str, Limits]
+    in_force: list[str] = []
+    """Versions of services that have been through everything on these terms."""
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -89,7 +91,7 @@ def compile_here(job: Job) -> Compiled:
     """Checks and compiles in this process."""
     began = time.perf_counter()
     try:
-        verdict = examine(read_folder(Path(job.folder)), terms_of(job))
+        verdict = examine(read_folder(Path(job.folder)), terms_of(job), frozenset(job.in_force))
         mistakes, catalog, counts = list(verdict.mistakes), verdict.catalog, dict(verdict.counts)
     except StrictYamlError as error:
         mistakes, catalog, counts = list(error.mistakes), None, {}

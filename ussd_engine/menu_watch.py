@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
+from msgspec.structs import replace
 
 from strict_yaml import Mistake, Place, StrictYamlError
 
@@ -83,7 +84,8 @@ class MenuWatch:
         async with self._turn:
             self._read = fingerprint(self._folder)
             try:
-                result = await compiler.compile_apart(self._job)
+                in_force = [service.version for service in self._versions.current.services.values()]
+                result = await compiler.compile_apart(replace(self._job, in_force=in_force))
             except CompilerFailed as error:
                 return self._refuse([Mistake(Place(self._job.folder, 1, 1), str(error), "Look at the engine's log.")])
             if result.mistakes:

@@ -60,7 +60,8 @@ class Crawled(NamedTuple):
 def crawl(service: Service, networks: Networks, dialects: Mapping[str, Limits]) -> Crawled:
     """Walks a compiled service, on screens that hold no more than any of the dialects allows."""
     operations = [OPERATIONS[do.call] for screen in service.screens.values() for do in calls_of(screen)]
-    profiles = sample.profiles_for(operations)
+    narrowed = any(isinstance(screen, ListScreen) and screen.narrow for screen in service.screens.values())
+    profiles = sample.profiles_for(operations, narrowed=narrowed)
     limits = SMS_LIMITS if service.sms else _narrowest(dialects)
     crawler = _Crawler(service, networks, limits)
     for language in service.languages:

@@ -5,7 +5,7 @@ What stands in this list is what `ussd-engine check` says and what a live change
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from strict_yaml import Mistake
@@ -43,8 +43,11 @@ class Verdict(NamedTuple):
     counts: Mapping[str, int]
 
 
-def examine(folder: MenuFolder, terms: Terms) -> Verdict:
-    """Puts a folder of menus through everything. Tests and crawl are for menus that the linter has passed."""
+def examine(folder: MenuFolder, terms: Terms, crawled_before: Collection[str] = ()) -> Verdict:
+    """Puts a folder of menus through everything. Tests and crawl are for menus that the linter has passed.
+
+    `crawled_before`: versions of services that were crawled on these terms and had no mistake: once is enough.
+    """
     checked = check_files(folder.menus, folder.name, terms.networks, terms.dialects)
     counts = {
         "services": len(checked.services),
@@ -58,7 +61,8 @@ def examine(folder: MenuFolder, terms: Terms) -> Verdict:
     mistakes = [mistake for each in played for mistake in each.mistakes]
     walks = 0
     for service in catalog.services.values():
-        if service.id != check.ENGINE:  # it is never walked: its words are said
+        # The engine's own service is never walked: its words are said.
+        if service.id != check.ENGINE and service.version not in crawled_before:
             crawled = crawl.crawl(service, terms.networks, terms.dialects)
             mistakes += crawled.mistakes
             walks += crawled.walks

@@ -23,35 +23,37 @@ ITEM_VARIANTS_MAX = 8
 
 
 class Profile(NamedTuple):
-    """One kind of data. `sign`: what texts are made of; `items`: how long lists are, None: as long as they get."""
+    """One kind of data. `sign`: what texts are made of; `items`: how long lists are; `others`: how long they are in
+    variants, None: as long as they get."""
 
     name: str
     sign: str
     longest: bool
-    items: int | None
+    items: int
+    others: tuple[int | None, ...] = (0, 1)
 
 
 PROFILES = (
     Profile("longest", "W", longest=True, items=ITEM_VARIANTS_MAX),
     Profile("shortest", "a", longest=False, items=2),
-    Profile("Cyrillic", "Ж", longest=True, items=3),
+    Profile("Cyrillic", "Ж", longest=True, items=3, others=(0, 1, OPTIONS_MAX, None)),
     Profile("extended Latin", "€", longest=True, items=3),
     Profile("an empty list", "W", longest=True, items=0),
-    Profile("one item", "W", longest=True, items=1),
-    Profile("97 items", "Ж", longest=True, items=OPTIONS_MAX),
-    Profile("more items than can be shown", "W", longest=True, items=None),
 )
+TOO_MANY = Profile("more items than can be shown", "W", longest=True, items=OPTIONS_MAX + 1)
 
 FITTING = PROFILES[:1] + PROFILES[2:3]
 """Those that are walked once more when a number is managed: what fits then is decided by them."""
 
 
-def profiles_for(operations: Iterable[contract.Operation]) -> tuple[Profile, ...]:
-    """The profiles that make a difference for these operations."""
+def profiles_for(operations: Iterable[contract.Operation], *, narrowed: bool) -> tuple[Profile, ...]:
+    """The profiles that make a difference for these operations. `narrowed`: too many items lead somewhere."""
     fields = [field for each in operations for field in (*each.results.values(), *each.details.values())]
     if not fields:
         return PROFILES[:1]
-    return PROFILES if any(isinstance(field.type, contract.ListOf) for field in fields) else PROFILES[:4]
+    if not any(isinstance(field.type, contract.ListOf) for field in fields):
+        return PROFILES[:-1]
+    return (*PROFILES, TOO_MANY) if narrowed else PROFILES
 
 
 class Sample:
@@ -105,8 +107,7 @@ class Sample:
             case contract.Inn():
                 return "22212198900123"
             case contract.ListOf():
-                most = kind.items_max
-                return self._items(kind, most if self._profile.items is None else min(self._profile.items, most))
+                return self._items(kind, min(self._profile.items, kind.items_max))
 
     def _items(self, kind: contract.ListOf, count: int) -> list[Mapping[str, Value]]:
         """So many items, each with an id of its own, as the core's have."""
@@ -130,7 +131,9 @@ class Sample:
                     each for each in self._constants if isinstance(each, str) and len(each) <= kind.characters_max
                 )
             case contract.ListOf():
-                yield from (self._items(kind, count) for count in (0, 1))
+                most = kind.items_max
+                counts = {most if count is None else min(count, most) for count in self._profile.others}
+                yield from (self._items(kind, count) for count in sorted(counts))
 
     def _near(self, most: int) -> set[int]:
         numbers = {each + step for each in self._constants if isinstance(each, int) for step in (-1, 0, 1)}

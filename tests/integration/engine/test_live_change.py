@@ -7,16 +7,25 @@ import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from bench.swaps import edit, swap_under_load
+from bench import swaps
 from stack.programs import start_engine, stop_program
 from stack.settings import read_settings
 from tests.centre_for_tests import Centre
 from tests.conftest import RunningStack, engine_like
 from tests.own_engine import OwnEngine, own_engine
+
+SMALL = Path(__file__).resolve().parents[2] / "data/small_self_service.yaml"
+"""What is edited here: small, so that its checks are quick."""
+
+
+def edit(menus: Path, number: int) -> None:
+    swaps.edit(menus, number, SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +116,9 @@ async def test_many_swaps_under_load_show_no_wrong_screen(engine: OwnEngine) -> 
     listen = engine.settings.engine_smpp
     edit(engine.menus, 0)
     engine.command("reload")
-    result = await swap_under_load(engine.settings.config, listen.host, listen.port, engine.menus, 5, 600)
+    result = await swaps.swap_under_load(
+        engine.settings.config, listen.host, listen.port, 5, 600, partial(edit, engine.menus)
+    )
     assert (result.wrong_screens, result.unanswered, result.refused) == (0, 0, 0)
     assert result.marks == 6
     assert result.turns > 300
