@@ -47,6 +47,10 @@ def centre_port(free_port: Callable[[], int]) -> int:
 def engine(running_stack: RunningStack, centre_port: int, free_port: Callable[[], int]) -> Iterator[tuple[Path, str]]:
     """An engine process beside the stack's, with two binds to the centre; its configuration and HTTP address."""
     config = engine_beside(running_stack, "centre", centre_port, free_port, binds=2)
+    route = '    o: {links: [o-ussdc], sender: "111"}\n'
+    text = config.read_text()
+    assert route in text
+    config.write_text(text.replace(route, ""))  # a network to which no SMS can be sent
     child = start_engine(config)
     yield config, str(read_settings(config).engine_http)
     stop_program(child)
@@ -165,11 +169,16 @@ async def test_a_notice_that_the_smsc_refuses_is_to_be_handed_over_later(esme: E
 
 
 @pytest.mark.parametrize(
-    "fields",
-    [{"not_after": "2020-01-01T00:00:00Z"}, {"network": "o"}],
+    ("event", "arguments", "fields"),
+    [
+        ("account.topped_up", TOP_UP, {"not_after": "2020-01-01T00:00:00Z"}),
+        ("wallet.pin_changed", {"at": "2026-11-21T10:00:00Z"}, {}),  # no menu of kcell has words for it
+    ],
 )
-async def test_a_notice_that_can_never_be_sent_says_so(esme: Esme, fields: dict[str, str]) -> None:
-    status, answer = await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP, **fields)
+async def test_a_notice_that_can_never_be_sent_says_so(
+    esme: Esme, event: str, arguments: dict[str, object], fields: dict[str, str]
+) -> None:
+    status, answer = await asyncio.to_thread(hand_over, esme, event, arguments, **fields)
     assert status == 422
     assert answer["detail"]
 

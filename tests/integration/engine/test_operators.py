@@ -162,11 +162,11 @@ async def test_diff_tells_what_breaks_and_who_is_on_it(engine: OwnEngine, centre
     for path in engine.menus.glob("*.yaml"):
         text = path.read_text()
         if path.name == "self_service.yaml":
-            text = text.partition("\ntests:")[0].replace('key: "9"', 'key: "8"') + "\n"
+            text = text.partition("\ntests:")[0].replace('key: "9"', 'key: "7"') + "\n"
         (edited / path.name).write_text(text)
     code, told = await command(engine, "diff", str(engine.menus), str(edited))
     assert code == 1
-    assert "BREAKS  self_service: option 'root/language' has key 8, it had 9" in told
+    assert "BREAKS  self_service: option 'root/language' has key 7, it had 9" in told
     assert "running  self_service: " in told
     assert "on screen 'language': they go on with the old version" in told
     code, told = await command(engine, "diff", str(engine.menus), str(engine.menus), "--json")

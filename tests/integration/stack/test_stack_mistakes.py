@@ -17,7 +17,7 @@ from tests.conftest import REPOSITORY, with_free_ports
     ("file", "old", "new", "line"),
     [
         ("config.yaml", "log_level: info", "loglevel: info", "unknown key 'loglevel'. Did you mean 'log_level'?"),
-        ("menus/self_service.yaml", "done: balance\n", "done: balanse\n", "there is no screen 'balanse'."),
+        ("menus/self_service.yaml", "done: balance_or_debt\n", "done: balanse\n", "there is no screen 'balanse'."),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_started(
