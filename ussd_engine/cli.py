@@ -13,13 +13,14 @@ from smpp.errors import BindRefused
 from strict_yaml import StrictYamlError
 
 from . import app
-from .commands import CommandFailed, handset, menus, operate
+from .commands import CommandFailed, demo, handset, menus, operate
 from .config import read_settings
 
 _EXAMPLES = (
     handset.EXAMPLES
     + """
   ussd-engine sms 111 BAL --from 77010000007              an SMS in, and its answer
+  ussd-engine demo                                        all services, one after the other
   ussd-engine check                                       every mistake in menus/, with its place and cure
   ussd-engine test --update                               the tests say what screens are now, and the diff is shown
   ussd-engine reload                                      edited menus are put in force in a running engine
@@ -65,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     config.add_argument("--config", type=Path, default=Path("config.yaml"), help="settings (default: config.yaml)")
     serve = commands.add_parser("serve", parents=[config], help="run the engine until Ctrl-C or SIGTERM")
     serve.set_defaults(run=_serve)
-    for each in (menus, handset, operate):
+    for each in (menus, handset, demo, operate):
         each.add(commands, config)
     return parser
 

@@ -74,7 +74,7 @@ class Conversation:
         return self.ended_by == "service"
 
 
-class _Lost(Exception):
+class Lost(Exception):
     """The dialogue cannot go on: the text says why."""
 
 
@@ -103,13 +103,13 @@ class _Line:
             return
         text = decode_text(pdu.short_message, pdu.data_coding, self._dialect.default_alphabet)
         ends = op[0] == self._dialect.ops.end
-        self.arrived.put_nowait(_screen(text, ends, time.monotonic() - self.asked_at, self._dialect.screen))
+        self.arrived.put_nowait(read_screen(text, ends, time.monotonic() - self.asked_at, self._dialect.screen))
 
     def response(self, link: Link, request: Pdu, response: Pdu | None, context: object) -> None:
         if response is None:
             self.arrived.put_nowait("the engine did not answer")
         elif response.command_status:
-            self.arrived.put_nowait(_refusal(response.command_status))
+            self.arrived.put_nowait(refusal(response.command_status))
         else:
             self.accepted.set()
 
@@ -123,7 +123,7 @@ class _Line:
         self.arrived.put_nowait(f"the connection ended: {reason}")
 
 
-def _refusal(status: int) -> str:
+def refusal(status: int) -> str:
     """Why the engine did not take a message, for who sent it."""
     meant = {
         constants.ESME_RINVSRCADR: "the number it comes from is no subscriber's number of the link's country",
@@ -134,7 +134,8 @@ def _refusal(status: int) -> str:
     return f"the engine refused: {meant[status]} ({name})" if status in meant else f"the engine refused: {name}"
 
 
-def _screen(text: str, ends: bool, seconds: float, limits: ScreenLimits) -> Screen:
+def read_screen(text: str, ends: bool, seconds: float, limits: ScreenLimits) -> Screen:
+    """A screen that came, measured."""
     length, unit = measure(text)
     return Screen(text, length, unit, limits.septets if unit == "septets" else limits.ucs2_units, ends, seconds)
 
@@ -157,7 +158,7 @@ async def converse(
     async with _bound(account, dialect, msisdn) as (link, line):
         try:
             await _talk(link, line, dialect, conversation, answer, shown)
-        except _Lost as error:
+        except Lost as error:
             conversation.ended_by, conversation.reason = "network", str(error)
         await _wait_for_sms(line, conversation, shown, sms_seconds, 1000)
     return conversation
@@ -175,7 +176,7 @@ async def send_sms(
     """Sends an SMS and waits for the answer, `sms_seconds` long. Raises as `converse` does."""
     conversation = Conversation(short_number, msisdn, sent=[text])
     async with _bound(account, dialect, msisdn) as (link, line):
-        pdus = [_message(msisdn, short_number, part, None, dialect) for part in split(text, 1)]
+        pdus = [message(msisdn, short_number, part, None, dialect) for part in split(text, 1)]
         for pdu in pdus:
             link.send(pdu)
         waits = [asyncio.ensure_future(line.accepted.wait()), asyncio.ensure_future(line.arrived.get())]
@@ -231,7 +232,7 @@ async def _talk(
     def send(text: str, op: int) -> None:
         line.asked_at = time.monotonic()
         part = Segment(encode_gsm(text), 0, 0) if septets(text) is not None else Segment(encode_ucs2(text), 8, 0)
-        link.send(_message(conversation.msisdn, conversation.dialled, part, op, dialect))
+        link.send(message(conversation.msisdn, conversation.dialled, part, op, dialect))
 
     send(conversation.dialled, dialect.ops.begin[0])
     while True:
@@ -251,16 +252,16 @@ async def _talk(
         try:
             send(typed, dialect.ops.reply[0])
         except WrongState as error:
-            raise _Lost(str(error)) from None
+            raise Lost(str(error)) from None
 
 
 async def _next_screen(line: _Line, seconds_max: float) -> Screen:
     try:
         arrived = await asyncio.wait_for(line.arrived.get(), seconds_max)
     except TimeoutError:
-        raise _Lost(f"no screen within {seconds_max:g} s") from None
+        raise Lost(f"no screen within {seconds_max:g} s") from None
     if isinstance(arrived, str):
-        raise _Lost(arrived)
+        raise Lost(arrived)
     return arrived
 
 
@@ -269,7 +270,7 @@ async def _until_gone(line: _Line) -> None:
         pass
 
 
-def _message(msisdn: str, code: str, part: Segment, op: int | None, dialect: Dialect) -> SubmitSm:
+def message(msisdn: str, code: str, part: Segment, op: int | None, dialect: Dialect) -> SubmitSm:
     """What a handset sends: a message of a dialogue, or (no `op`) a part of an SMS."""
     return SubmitSm(
         service_type=dialect.service_type if op is not None else "",

@@ -18,11 +18,12 @@ import uvloop
 from billing.contract import OPERATIONS
 
 from .. import compiler, dial_string, menu_folder, operator_side, phone
-from ..config import Address, ServerLink, Settings, read_settings
+from ..config import Address, Link, ServerLink, Settings, read_settings
 from ..dialect import Dialect
 from ..language import sample, talk_files
 from ..language.catalog import Catalog, check_files
 from ..language.leads import calls_of
+from ..msisdn import TON_INTERNATIONAL, from_address
 from . import CommandFailed, operate
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def _handset_options(parser: argparse.ArgumentParser, sms_seconds: float) -> Non
     )
     parser.add_argument("--json", action="store_true", help="the whole talk as one JSON object")
     parser.add_argument("--smpp", metavar="HOST:PORT", help="where to bind (default: engine.smpp_listen)")
-    parser.add_argument("--system-id", help="account (default: the demo account)")
+    parser.add_argument("--system-id", help="account (default: the first demo account of the number's country)")
     parser.add_argument("--password", default=DEMO_PASSWORD, help="its password (default: the demo account's)")
     parser.add_argument(
         "--sms-seconds", type=float, default=sms_seconds, help=f"how long to wait for SMS (default: {sms_seconds:g})"
@@ -90,7 +91,10 @@ def _dial(arguments: argparse.Namespace) -> int:
     )
     if arguments.save:
         recorded = operate.ask(settings, operator_side.RECORDING_TAKE_PATH, arguments.msisdn)
-        print(f"saved as {_save(settings, arguments.save, conversation, recorded)}", file=sys.stderr)
+        print(
+            f"saved as {_save(settings, _link(arguments, settings), arguments.save, conversation, recorded)}",
+            file=sys.stderr,
+        )
     return _told(conversation, quiet, len(arguments.send or ()))
 
 
@@ -126,15 +130,7 @@ def _told(conversation: phone.Conversation, quiet: bool, sends: int) -> int:
 
 
 def _account(arguments: argparse.Namespace, settings: Settings) -> tuple[phone.Account, Dialect]:
-    if not arguments.msisdn.isdigit():
-        raise CommandFailed("--from takes E.164 digits, as 77010000007")
-    links = settings.links.values()
-    if arguments.system_id:
-        link = next((each for each in links if each.config.system_id == arguments.system_id), None)
-    else:
-        link = next((each for each in links if isinstance(each.config, ServerLink) and each.config.demo), None)
-    if link is None:
-        raise CommandFailed("config.yaml has no such account: --system-id names that of a `role: server` link")
+    link = _link(arguments, settings)
     address = settings.engine.smpp_listen
     if arguments.smpp:
         host, _, port = arguments.smpp.rpartition(":")
@@ -142,6 +138,27 @@ def _account(arguments: argparse.Namespace, settings: Settings) -> tuple[phone.A
             raise CommandFailed("--smpp takes HOST:PORT, as 127.0.0.1:2775")
         address = Address(host, int(port))
     return phone.Account(address, link.config.system_id, arguments.password), link.dialect
+
+
+def _link(arguments: argparse.Namespace, settings: Settings) -> Link:
+    """The link as whose peer the handset's centre binds: the one that was named, or a demo account."""
+    if not arguments.msisdn.isdigit():
+        raise CommandFailed("--from takes E.164 digits, as 77010000007")
+    links = settings.links.values()
+    if arguments.system_id:
+        link = next((each for each in links if each.config.system_id == arguments.system_id), None)
+    else:
+        demos = [each for each in links if isinstance(each.config, ServerLink) and each.config.demo]
+        link = next((each for each in demos if _is_of(arguments.msisdn, each, settings)), next(iter(demos), None))
+    if link is None:
+        raise CommandFailed("config.yaml has no such account: --system-id names that of a `role: server` link")
+    return link
+
+
+def _is_of(number: str, link: Link, settings: Settings) -> bool:
+    """The number is one of the country of the link's network."""
+    country = settings.engine.networks[link.config.network].country
+    return from_address(number, TON_INTERNATIONAL, country) == number
 
 
 def _fixed(sends: list[str] | None) -> Callable[[phone.Screen], Awaitable[str | None]]:
@@ -178,13 +195,16 @@ def _typed() -> Callable[[phone.Screen], Awaitable[str | None]]:
     return answer
 
 
-def _print_screen(screen: phone.Screen) -> None:
-    lines = screen.text.split("\n")
+def boxed(text: str) -> list[str]:
+    """The lines of a screen in a box."""
+    lines = text.split("\n")
     width = max(24, *(len(line) for line in lines))
-    print("┌" + "─" * (width + 2) + "┐")
-    for line in lines:
-        print(f"│ {line:<{width}} │")
-    print("└" + "─" * (width + 2) + "┘")
+    edge = "─" * (width + 2)
+    return [f"┌{edge}┐", *(f"│ {line:<{width}} │" for line in lines), f"└{edge}┘"]
+
+
+def _print_screen(screen: phone.Screen) -> None:
+    print("\n".join(boxed(screen.text)))
     state = "" if screen.ends else " · waits for an answer, an empty line hangs up"
     print(f"  {screen.length} of {screen.limit} {screen.unit} · {screen.seconds * 1000:.0f} ms{state}")
 
@@ -220,7 +240,9 @@ def _talk_file(settings: Settings, name: str) -> Path:
     return settings.path(settings.engine.menus) / menu_folder.TALKS / f"{name}.yaml"
 
 
-def _save(settings: Settings, name: str, conversation: phone.Conversation, recorded: Mapping[str, Any]) -> Path:
+def _save(
+    settings: Settings, link: Link, name: str, conversation: phone.Conversation, recorded: Mapping[str, Any]
+) -> Path:
     """Writes the conversation as a file of talks. A secret that was typed is written as another; a code that was shown
     once, as a made-up one."""
     menus = menu_folder.read_folder(settings.path(settings.engine.menus))
@@ -230,7 +252,6 @@ def _save(settings: Settings, name: str, conversation: phone.Conversation, recor
         raise CommandFailed(f"nothing is saved while menus have mistakes, the first: {checked.mistakes[0]}")
     catalog = checked.catalog
     dialled = dial_string.parse(conversation.dialled)
-    link = next(each for each in settings.links.values() if isinstance(each.config, ServerLink))
     found = catalog.find(link.config.network, dialled.parts) if dialled else None
     if found is None or not recorded.get("ok"):
         raise CommandFailed("nothing was recorded: the engine does not know this code, or it is another engine")

@@ -1,0 +1,196 @@
+"""The USSD centres and SMSCs of several networks as one: bound to a running engine over real SMPP, with many handsets.
+
+`phone` is one handset for one conversation; here binds stay open, and an SMS finds whichever handset it is for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import defaultdict
+from collections.abc import Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple
+
+from smpp import constants
+from smpp.dial import dial
+from smpp.errors import WrongState
+from smpp.limits import Limits
+from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm, find_tlv
+from smpp.reactor import reactor_on
+from smpp.segments import Joiner, Segment, split
+from smpp.text import decode_text, encode_gsm, encode_ucs2, septets
+
+from . import phone
+from .dialect import Dialect
+
+if TYPE_CHECKING:
+    from smpp.link import Link
+
+SCREEN_SECONDS = 20.0
+SMS_SECONDS = 10.0
+
+
+class Peer(NamedTuple):
+    """As which centre a network binds, and how it speaks."""
+
+    account: phone.Account
+    dialect: Dialect
+
+
+class Centres:
+    """One bind a network. Use it as `async with Centres(peers) as centres`; raises as `phone.converse` does."""
+
+    def __init__(self, peers: Mapping[str, Peer]) -> None:
+        """`peers`: network → as which centre it binds."""
+        self._lines = {network: _Line(self, peer) for network, peer in peers.items()}
+        self.screens: defaultdict[str, asyncio.Queue[phone.Screen | str]] = defaultdict(asyncio.Queue)
+        self.sms: defaultdict[str, asyncio.Queue[phone.ShortMessage]] = defaultdict(asyncio.Queue)
+        self.asked_at: dict[str, float] = {}
+
+    def handset(self, network: str, msisdn: str) -> Handset:
+        """A telephone of a subscriber of this network. What an earlier one of the number did not look at is gone."""
+        self.screens.pop(msisdn, None)
+        self.sms.pop(msisdn, None)
+        return Handset(self, self._lines[network], network, msisdn)
+
+    async def __aenter__(self) -> Centres:
+        for line in self._lines.values():
+            await line.bind()
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        for line in self._lines.values():
+            await line.unbind()
+
+
+class Handset:
+    """A subscriber's telephone. Made by `Centres.handset`."""
+
+    def __init__(self, centres: Centres, line: _Line, network: str, msisdn: str) -> None:
+        self.network = network
+        self.msisdn = msisdn
+        self._centres = centres
+        self._line = line
+        self._code = ""
+
+    async def dial(self, code: str) -> phone.Screen:
+        """Dials, and waits for the first screen. Raises phone.Lost."""
+        self._code = code
+        return await self._heard(code, self._line.peer.dialect.ops.begin[0])
+
+    async def send(self, text: str) -> phone.Screen:
+        """Types an answer, and waits for the next screen. Raises phone.Lost."""
+        return await self._heard(text, self._line.peer.dialect.ops.reply[0])
+
+    def hang_up(self) -> None:
+        """Ends the dialogue; nothing is expected back."""
+        self._say("", self._line.peer.dialect.ops.abort[0])
+
+    async def write(self, short_number: str, text: str) -> None:
+        """Sends an SMS, and returns when the engine has taken it. Raises phone.Lost."""
+        dialect = self._line.peer.dialect
+        for part in split(text, 1):
+            await self._line.taken(phone.message(self.msisdn, short_number, part, None, dialect))
+
+    async def sms(self, seconds: float = SMS_SECONDS) -> phone.ShortMessage:
+        """The next SMS to this number. Raises phone.Lost."""
+        try:
+            return await asyncio.wait_for(self._centres.sms[self.msisdn].get(), seconds)
+        except TimeoutError:
+            raise phone.Lost(f"no SMS to {self.msisdn} within {seconds:g} s") from None
+
+    async def _heard(self, text: str, op: int) -> phone.Screen:
+        self._centres.asked_at[self.msisdn] = time.monotonic()
+        self._say(text, op)
+        try:
+            came = await asyncio.wait_for(self._centres.screens[self.msisdn].get(), SCREEN_SECONDS)
+        except TimeoutError:
+            raise phone.Lost(f"no screen for {self.msisdn} within {SCREEN_SECONDS:g} s") from None
+        if isinstance(came, str):
+            raise phone.Lost(came)
+        return came
+
+    def _say(self, text: str, op: int) -> None:
+        part = Segment(encode_gsm(text), 0, 0) if septets(text) is not None else Segment(encode_ucs2(text), 8, 0)
+        self._line.send(phone.message(self.msisdn, self._code, part, op, self._line.peer.dialect))
+
+
+class _Line:
+    """The bind of one network (`smpp.link.LinkOwner`)."""
+
+    def __init__(self, centres: Centres, peer: Peer) -> None:
+        self.peer = peer
+        self._centres = centres
+        self._joiner = Joiner(peer.dialect.default_alphabet)
+        self._link: Link | None = None
+        self._gone = asyncio.Event()
+
+    async def bind(self) -> None:
+        address, system_id, password = self.peer.account
+        request = BindTransceiver(system_id=system_id, password=password, interface_version=0x34)
+        reactor = reactor_on(asyncio.get_running_loop())
+        self._link = await dial(reactor, address.host, address.port, request, self, Limits())
+
+    async def unbind(self) -> None:
+        if self._link is not None and not self._gone.is_set():
+            with contextlib.suppress(TimeoutError, WrongState):
+                self._link.unbind()
+                await asyncio.wait_for(self._gone.wait(), 2)
+
+    def send(self, pdu: Pdu, context: object = None) -> None:
+        """Sends; `context` is the future of who waits for the response. Raises phone.Lost."""
+        if self._link is None:
+            raise phone.Lost("nobody is bound")
+        try:
+            self._link.send(pdu, context=context)
+        except WrongState as error:
+            raise phone.Lost(str(error)) from None
+
+    async def taken(self, pdu: Pdu) -> None:
+        """Sends, and waits until the engine has taken it. Raises phone.Lost."""
+        answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.send(pdu, answer)
+        if reason := await answer:
+            raise phone.Lost(reason)
+
+    # --- for the link ---
+
+    def request(self, link: Link, pdu: Pdu) -> None:
+        if not isinstance(pdu, DeliverSm):
+            link.respond(pdu, constants.ESME_RINVCMDID)
+            return
+        link.respond(pdu, DeliverSmResp())
+        dialect, number = self.peer.dialect, pdu.destination_addr
+        op = find_tlv(pdu, constants.TAG_USSD_SERVICE_OP)
+        if op is None:
+            text = self._joiner.add(pdu.source_addr, number, pdu, time.monotonic())
+            if text is not None:
+                self._centres.sms[number].put_nowait(phone.ShortMessage(pdu.source_addr, text))
+            return
+        seconds = time.monotonic() - self._centres.asked_at.get(number, time.monotonic())
+        text = decode_text(pdu.short_message, pdu.data_coding, dialect.default_alphabet)
+        screen = phone.read_screen(text, op[0] == dialect.ops.end, seconds, dialect.screen)
+        self._centres.screens[number].put_nowait(screen)
+
+    def response(self, link: Link, request: Pdu, response: Pdu | None, context: object) -> None:
+        reason = "the engine did not answer" if response is None else ""
+        if response is not None and response.command_status:
+            reason = phone.refusal(response.command_status)
+        if isinstance(context, asyncio.Future):
+            if not context.done():
+                context.set_result(reason)
+        elif reason and isinstance(request, SubmitSm):
+            self._centres.screens[request.source_addr].put_nowait(reason)
+
+    def quirk(self, link: Link, kind: str) -> None:
+        """Ours is the engine: an oddity shows elsewhere."""
+
+    def bound(self, link: Link) -> None:
+        """Nothing to do: `dial` returns then."""
+
+    def gone(self, link: Link, reason: str) -> None:
+        self._gone.set()
