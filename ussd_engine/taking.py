@@ -70,12 +70,16 @@ class Taking:
 
     def apology(self) -> Reply:
         """What is said when the turn cannot be ended: never that nothing happened, when something may have."""
-        return self._turns.own_words("being_checked" if self.changed else "try_again", self._link)
+        return self._own_words("being_checked" if self.changed else "try_again")
 
     def too_late(self) -> Reply:
         """What is said when the turn takes too long: its own screen will never be sent."""
         self.failed(SLOW_BACK_END)
-        return self._turns.own_words("being_checked", self._link)
+        return self._own_words("being_checked")
+
+    def _own_words(self, screen: str) -> Reply:
+        """The engine's own words, in the language of the dialogue where there is one."""
+        return self._turns.own_words(screen, self._link, self._session.language if self._session else "")
 
     def broken(self) -> Reply:
         """What is said after a fault of ours."""

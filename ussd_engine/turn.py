@@ -158,8 +158,9 @@ class Turns:
 
 
 def spoken_language(chosen: str, network: str, service: Service) -> str:
-    """The subscriber's language where the service has it, else the network's, else the service's first."""
-    for language in (chosen, network):
+    """The subscriber's language where the service has it, else the network's, else Russian, which every network's
+    subscribers read, else the service's first."""
+    for language in (chosen, network, "ru"):
         if language in service.languages:
             return language
     return next(iter(service.languages))

@@ -99,6 +99,9 @@ class WalletMoves:
         return Done({})
 
 
+_TOP_UP = {"ky": "Толуктоо", "ru": "Пополнение", "en": "Top-up"}
+
+
 def _kind(row: Any) -> str:
     """The contract's word for what a posting did to this wallet."""
     if row["kind"] == "wallet.transfer":
@@ -117,4 +120,6 @@ def _line(row: Any, who: Who) -> str:
     day = row["posted_at"].astimezone(ZoneInfo(who.time_zone)).strftime("%d.%m")
     whole, part = divmod(abs(row["amount_minor"]), 100)
     sign = "-" if row["amount_minor"] < 0 else "+"
-    return f"{day} {sign}{whole}{f',{part:02}' if part else ''} {_name(row, who.own_language)}".rstrip() + "\n"
+    language = who.own_language
+    name = _TOP_UP.get(language, _TOP_UP["ru"]) if _kind(row) == "top_up" else _name(row, language)
+    return f"{day} {sign}{whole}{f',{part:02}' if part else ''} {name}".rstrip() + "\n"

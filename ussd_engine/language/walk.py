@@ -285,7 +285,10 @@ class _Walker:
 
     def _stop_dialling(self) -> Step:
         """What was dialled led to a change: the screen that it answered is shown, and its answer typed by hand."""
-        self.screen, self.first, self.history, self.parts, self.path = self.dialled_at, 0, (), [], ()
+        seen = [name for name, _ in self.history]
+        if self.dialled_at in seen:
+            self.history = self.history[: seen.index(self.dialled_at)]
+        self.screen, self.first, self.parts, self.path = self.dialled_at, 0, [], self.path[:-1]
         return self.show(self.service.screens[self.screen])
 
     def _arrive(self, screen: Screen) -> None:

@@ -461,6 +461,25 @@ screens:
     assert not talk.calls
 
 
+def test_what_was_dialled_before_a_change_can_be_gone_back_from() -> None:
+    menu = service("""
+screens:
+  root:
+    menu: {ru: Корень, en: Root}
+    options: [{id: more, text: {ru: Ещё, en: More}, go: inner}]
+  inner:
+    menu: {ru: Внутри, en: Inner}
+    options: [{id: on, text: {ru: Включить, en: Turn on}, go: change}]
+  change:
+    route:
+    do: {call: extra_balance.set_auto, with: {auto: true}, done: bye, refused: {"*": bye}, unknown: bye, not_made: bye}
+  bye: {end: {ru: Пока, en: Bye}}
+""")
+    talk = Dialogue(menu)
+    assert talk.dial("1", "1") == "Inner\n1 Turn on\n0 Back"
+    assert talk.send("0") == "Root\n1 More"
+
+
 def test_a_quote_that_only_a_pin_can_confirm_may_be_dialled_and_its_pin_may_not() -> None:
     menu = service("""
 screens:
