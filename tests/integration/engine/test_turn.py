@@ -173,9 +173,10 @@ async def test_redis_away_is_a_screen_and_nothing_worse() -> None:
     store = RedisStore("redis://127.0.0.1:1", answer_seconds_max=0.2)
     phone = Phone(store, balances__get=[BALANCE])
     phone.billing.perform = lambda call, seconds_max: asyncio.sleep(0, HELLO)  # type: ignore[method-assign]
-    sorry = Reply("Қызмет уақытша қолжетімсіз. Біраздан соң қайталаңыз.", True)
-    assert await phone.dial("111") == sorry
-    assert await phone.send("1") == sorry
+    in_their_own = Reply("Сервис временно недоступен. Повторите чуть позже.", True)  # the core has said who it is
+    assert await phone.dial("111") == in_their_own
+    in_the_networks = Reply("Қызмет уақытша қолжетімсіз. Біраздан соң қайталаңыз.", True)
+    assert await phone.send("1") == in_the_networks  # no dialogue could be read
     assert len(phone.notes.faults) == 2
     await store.close()
 
@@ -219,7 +220,7 @@ async def test_a_fault_after_a_change_never_says_that_nothing_happened(store: Re
     until = asyncio.get_running_loop().time() + 8
     taking = Taking(phone.turns, Answer(NUMBER, LINK, "3", phone.mark(), until))
     await taking.reply()
-    assert taking.apology().text == "Сұрауыңыз тексерілуде. Нәтижесін кейінірек қараңыз."
+    assert taking.apology().text == "Ваш запрос проверяется. Посмотрите результат чуть позже."
 
 
 async def test_what_is_done_by_id_without_its_results_is_not_taken_for_known(store: RedisStore) -> None:
