@@ -20,14 +20,13 @@ from billing.contract import OPERATIONS, STATUSES
 from sessions.session import Session, SessionTooLarge, to_octets
 from strict_yaml import Mistake, Place
 
-from . import leads, liveness, menu, sample, walk
+from . import crawl_inputs, leads, liveness, menu, sample, walk
 from .check_names import OWN_NAMES
 from .leads import calls_of, guards_of
 from .menu import (
     WITH_CODES,
     WITH_OPTIONS,
     AskScreen,
-    Check,
     EndScreen,
     Expression,
     Fill,
@@ -94,6 +93,7 @@ class _Crawler:
         self._shown_names = {name: _names_shown(screen) for name, screen in service.screens.items()}
         self._decides = liveness.live(service, _decided_on(service))
         self._outcomes: dict[tuple[str, str], list[Outcome]] = {}
+        self._towards: dict[Terms, frozenset[str]] = {}
         self.seen: set[str] = set()
         self.found: dict[tuple[Place, str], Mistake] = {}
         self.whole = True
@@ -135,8 +135,20 @@ class _Crawler:
         )
         if state not in known:
             known.add(state)
-            ahead.append((session, terms))
+            plain = not terms.off and terms.trust == "operator"
+            if plain or session.screen in self._on_the_way(terms):
+                ahead.append((session, terms))
             self._weigh(session)
+
+    def _on_the_way(self, terms: Terms) -> frozenset[str]:
+        """The screens that lead to a guard that does not let everybody through: the others are as on any link."""
+        if terms not in self._towards:
+            stops = {name.split("/")[1] for name in terms.off if "/" in name}
+            if terms.trust != "operator":
+                screens = self._service.screens
+                stops |= {name for name in screens if any(_wants_trust(guard) for guard in guards_of(screens[name]))}
+            self._towards[terms] = liveness.leading_to(self._service, stops)
+        return self._towards[terms]
 
     def _counts_tries(self, name: str) -> bool:
         screen = self._service.screens[name]
@@ -179,7 +191,7 @@ class _Crawler:
         service = self._service
         try:
             if service.sms:
-                texts = ["?", *(word for pattern in service.sms.patterns for word in _texts_of(pattern))]
+                texts = ["?", *(word for pattern in service.sms.patterns for word in crawl_inputs.texts_of(pattern))]
                 yield from ((walk.take_sms(service, session, text, terms), terms) for text in texts)
                 return
             begins = dict.fromkeys(code.go for code in service.dial if not code.is_promise) or {"": None}
@@ -208,7 +220,7 @@ class _Crawler:
             yield from ((first, status, plain) for status in STATUSES if status != "active")
         if self._profile is not sample.PROFILES[0] or language != next(iter(service.languages)):
             return  # whom a guard lets through depends on no data and no language; its texts are proved to fit by `fit`
-        if any(guard.requires and guard.requires.trust for guard in guards):
+        if any(_wants_trust(guard) for guard in guards):
             yield first, "active", plain._replace(trust="none")
         yield from ((first, "active", plain._replace(off=frozenset([name]))) for name in leads.switches(service))
 
@@ -269,13 +281,15 @@ class _Crawler:
         if isinstance(screen, WITH_OPTIONS):
             yield from (option.key for option in screen.options)
         elif isinstance(screen, ListScreen):
-            yield from (str(number) for number in (*range(1, sample.ITEM_VARIANTS_MAX + 1), 97, 98))
+            decides = any(path[0] == screen.save for path in self._looked_at)
+            different = sample.ITEM_VARIANTS_MAX if decides else 2
+            yield from (str(number) for number in (*range(1, different + 1), 97, 98))
         elif isinstance(screen, AskScreen):
             yield from self._answers(screen)
 
     def _answers(self, screen: AskScreen) -> Iterator[str]:
         yield ""
-        yield from _typed(screen.checks)
+        yield from crawl_inputs.typed(screen.checks)
         yield from (str(each) for each in self._constants)
         if screen.tries:
             yield "?"
@@ -308,6 +322,10 @@ class _Crawler:
 
     def _tell(self, place: Place, what: str, cure: str) -> None:
         self.found.setdefault((place, what), Mistake(place, what, cure))
+
+
+def _wants_trust(guard: menu.Guard) -> bool:
+    return guard.requires is not None and bool(guard.requires.trust)
 
 
 # --- what a service decides by --------------------------------------------------------------------------------------
@@ -347,39 +365,3 @@ def _names_shown(screen: Screen) -> tuple[str, ...]:
         if isinstance(part, Fill)
     )  # fmt: skip
     return tuple(dict.fromkeys(fill.path[0] for fill in fills if fill.path[0] not in OWN_NAMES))
-
-
-def _texts_of(pattern: menu.Pattern) -> list[str]:
-    if pattern.secret:
-        return ["7" * pattern.digits]
-    word = pattern.words[0] if pattern.words else "?"
-    if pattern.number:
-        return [word, f"{word} 7010000008", f"{word} 555123456"]
-    if not pattern.save:
-        return [word]
-    return [f"{word} {second}" for second in pattern.choices or ("7", "text")]
-
-
-def _typed(checks: tuple[Check, ...]) -> Iterator[str]:
-    """Answers that pass, and some that do not, for each kind."""
-    examples: Mapping[str, tuple[str, ...]] = {
-        "text": ("W", "Ж" * 20, "W" * 160),
-        "digits": tuple("7" * length for length in (1, 2, 4, 7, 8, 10, 14, 20)),
-        "count": ("0", "1", "5", "100", "5000"),
-        "money": ("1", "500", "100000"),
-        "msisdn": ("7010000008", "555123456"),
-        "day": ("28.12.1990",),
-        "inn": ("22812199000123", "01234567890123"),
-        "choice": (),
-    }
-    if not checks:
-        yield from ("W", "Ж" * 60)
-    for check in checks:
-        yield from check.words if check.kind == "choice" else examples[check.kind]
-        for bound in (check.least, check.most):
-            if bound is not None and not bound.path and isinstance(bound.constant, int):
-                yield _at_bound(check.kind, bound.constant)
-
-
-def _at_bound(kind: str, bound: int) -> str:
-    return {"text": "W", "digits": "7"}[kind] * bound if kind in ("text", "digits") else str(bound)

@@ -6,7 +6,7 @@ on that way. Two dialogues on one screen that differ in other names only will ne
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from . import menu
@@ -42,6 +42,21 @@ def live(service: Service, used: Mapping[str, frozenset[Path]]) -> Mapping[str, 
             found[name] = beyond
             ahead += list(screens)
     return found
+
+
+def leading_to(service: Service, targets: Collection[str]) -> frozenset[str]:
+    """The screens from which a way leads to one of these, and these; back and home are no ways here."""
+    before: dict[str, set[str]] = {name: set() for name in service.screens}
+    for name, screen in service.screens.items():
+        for way in _ways(screen, service):
+            before[way.to].add(name)
+    found, ahead = set[str](), [name for name in targets if name in before]
+    while ahead:
+        name = ahead.pop()
+        if name not in found:
+            found.add(name)
+            ahead += before[name]
+    return frozenset(found)
 
 
 def _ways(screen: Screen, service: Service) -> Iterator[_Way]:

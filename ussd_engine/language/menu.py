@@ -9,7 +9,6 @@ are plain records of msgspec: a compiled service is their octets (`compiled`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import msgspec
@@ -429,7 +428,7 @@ def share_networks(one: Service, other: Service) -> bool:
 def value_at(values: Any, path: Path) -> Any:
     """What stands at a path of names in records within records; None where a name is missing."""
     for name in path:
-        values = values.get(name) if isinstance(values, Mapping) else None
+        values = values.get(name) if isinstance(values, dict) else None
     return values
 
 
