@@ -7,6 +7,7 @@ its standard output, and ends. Its memory and its time are bounded.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import resource
 import sys
@@ -137,6 +138,7 @@ async def catalog_from(result: Compiled, known: Mapping[str, Service]) -> Catalo
 def main() -> None:
     """The child. It steps back behind the engine that serves meanwhile."""
     os.nice(NICENESS)
+    gc.disable()  # what is made here leaves no cycles, and the process ends with its result
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_OCTETS_MAX, MEMORY_OCTETS_MAX))
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
     try:

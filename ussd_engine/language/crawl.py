@@ -94,6 +94,7 @@ class _Crawler:
         self._decides = liveness.live(service, _decided_on(service))
         self._outcomes: dict[tuple[str, str], list[Outcome]] = {}
         self._towards: dict[Terms, frozenset[str]] = {}
+        self._fitting: set[str] = set()
         self.seen: set[str] = set()
         self.found: dict[tuple[Place, str], Mistake] = {}
         self.whole = True
@@ -305,10 +306,16 @@ class _Crawler:
         if screen is not None and (walk.ENTERED, screen.id) in shown.marks:
             self._look_for_gaps(screen, shown.session)
         cut = any(kind == walk.CUT for kind, _ in shown.marks)
-        if screen is not None and (cut or not fits(shown.text, self._limits)):
+        if screen is not None and (cut or not self._fits(shown.text)):
             kind = f"with data of kind '{self._profile.name}'"
             what = f"screen '{screen.id}' does not fit in '{shown.session.language}' {kind}"
             self._tell(screen.place, what, "Shorten its texts, or cut its values.")
+
+    def _fits(self, text: str) -> bool:
+        """Whether it fits; the same screens are met again and again."""
+        if text not in self._fitting and fits(text, self._limits):
+            self._fitting.add(text)
+        return text in self._fitting
 
     def _look_for_gaps(self, screen: Screen, session: Session) -> None:
         """A name that is shown has been set on the way that has led here."""
