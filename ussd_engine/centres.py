@@ -19,8 +19,8 @@ from smpp.errors import WrongState
 from smpp.limits import Limits
 from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm, find_tlv
 from smpp.reactor import reactor_on
-from smpp.segments import Joiner, Segment, split
-from smpp.text import decode_text, encode_gsm, encode_ucs2, septets
+from smpp.segments import Joiner, split
+from smpp.text import decode_text
 
 from . import phone
 from .dialect import Dialect
@@ -115,8 +115,7 @@ class Handset:
         return came
 
     def _say(self, text: str, op: int) -> None:
-        part = Segment(encode_gsm(text), 0, 0) if septets(text) is not None else Segment(encode_ucs2(text), 8, 0)
-        self._line.send(phone.message(self.msisdn, self._code, part, op, self._line.peer.dialect))
+        self._line.send(phone.typed(self.msisdn, self._code, text, op, self._line.peer.dialect))
 
 
 class _Line:

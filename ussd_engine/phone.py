@@ -231,8 +231,7 @@ async def _talk(
 ) -> None:
     def send(text: str, op: int) -> None:
         line.asked_at = time.monotonic()
-        part = Segment(encode_gsm(text), 0, 0) if septets(text) is not None else Segment(encode_ucs2(text), 8, 0)
-        link.send(message(conversation.msisdn, conversation.dialled, part, op, dialect))
+        link.send(typed(conversation.msisdn, conversation.dialled, text, op, dialect))
 
     send(conversation.dialled, dialect.ops.begin[0])
     while True:
@@ -268,6 +267,12 @@ async def _next_screen(line: _Line, seconds_max: float) -> Screen:
 async def _until_gone(line: _Line) -> None:
     while not isinstance(await line.arrived.get(), str):
         pass
+
+
+def typed(msisdn: str, code: str, text: str, op: int, dialect: Dialect) -> SubmitSm:
+    """What a handset sends in a dialogue: something dialled or typed."""
+    part = Segment(encode_gsm(text), 0, 0) if septets(text) is not None else Segment(encode_ucs2(text), 8, 0)
+    return message(msisdn, code, part, op, dialect)
 
 
 def message(msisdn: str, code: str, part: Segment, op: int | None, dialect: Dialect) -> SubmitSm:

@@ -20,6 +20,7 @@ from billing.contract import Value
 from billing_core.calendar import Limits, again_at, day_begins, sim_too_new
 from billing_core.database import Connection, Pool
 from billing_core.domains.blocking import document_shown
+from billing_core.domains.ending import VOID_PASSWORDS
 from billing_core.guessing import Guessing, Typed, hashed_like
 from billing_core.idempotency import Counted, Outdated
 from billing_core.moments import as_instant
@@ -33,7 +34,6 @@ SELECT ARRAY(SELECT t.issued_at FROM temporary_passwords t
              WHERE t.subscriber_id = $1 AND t.issued_at >= $2 ORDER BY t.issued_at DESC),
        (SELECT count(*) FROM temporary_passwords t WHERE t.issued_at > $3)
 """
-_VOID = "UPDATE temporary_passwords SET password_hash = NULL WHERE subscriber_id = $1 AND password_hash IS NOT NULL"
 _ISSUE = """
 INSERT INTO temporary_passwords (subscriber_id, password_hash, issued_at, valid_until) VALUES ($1, $2, $3, $4)
 """
@@ -101,7 +101,7 @@ class Cabinet:
         if fresh is None:
             raise Outdated("a password may be sent after all, and none was made")
         valid_until = who.now + datetime.timedelta(hours=self._rules.temporary_hours)
-        await connection.execute(_VOID, who.id)
+        await connection.execute(VOID_PASSWORDS, who.id)
         await connection.execute(_ISSUE, who.id, fresh.hash, who.now, valid_until)
         arguments: Mapping[str, Value] = {"password": fresh.password, "valid_until": as_instant(valid_until)}
         event = "cabinet.temporary_password"
@@ -152,7 +152,7 @@ class Cabinet:
         if not isinstance(is_temporary, bool):
             return is_temporary
         await connection.execute(_CHANGE, who.id, new_hash, who.now)
-        await connection.execute(_VOID, who.id)
+        await connection.execute(VOID_PASSWORDS, who.id)
         await write_notice(connection, who.id, call.id, "cabinet.password_changed", {"at": as_instant(who.now)})
         return Done({})
 

@@ -16,11 +16,16 @@ WITH ended AS (
 SELECT DISTINCT other_id FROM ended WHERE state = 'ended'
 """
 _CLOSE_WALLET = "UPDATE wallets SET closed_at = $2 WHERE subscriber_id = $1 AND closed_at IS NULL"
+VOID_PASSWORDS = (
+    "UPDATE temporary_passwords SET password_hash = NULL WHERE subscriber_id = $1 AND password_hash IS NOT NULL"
+)
+VOID_STATEMENT_CODE = "UPDATE statement_codes SET mark = NULL WHERE subscriber_id = $1"
+VOID_PIN_CHANGE = "UPDATE pin_changes SET change_id = NULL, new_hash = NULL WHERE subscriber_id = $1"
 _VOID = (
-    "UPDATE temporary_passwords SET password_hash = NULL WHERE subscriber_id = $1 AND password_hash IS NOT NULL",
+    VOID_PASSWORDS,
     "UPDATE cabinets SET password_hash = NULL WHERE subscriber_id = $1",
-    "UPDATE statement_codes SET mark = NULL WHERE subscriber_id = $1",
-    "UPDATE pin_changes SET change_id = NULL, new_hash = NULL WHERE subscriber_id = $1",
+    VOID_STATEMENT_CODE,
+    VOID_PIN_CHANGE,
     "UPDATE intents SET state = 'expired', settled_at = moment() WHERE subscriber_id = $1 AND state = 'quoted'",
 )
 _SILENCE = "UPDATE notices SET not_after = least(not_after, $2) WHERE msisdn = $1 AND state = 'waiting'"

@@ -16,6 +16,7 @@ from billing.calls import Call, Done, Refused
 from billing_core.calendar import note_try, tomorrow, tried_today
 from billing_core.codes import make_code, typed_code
 from billing_core.database import Connection
+from billing_core.domains.ending import VOID_STATEMENT_CODE
 from billing_core.domains.history import DAYS, SHOWN_MAX, charge_kind
 from billing_core.idempotency import Counted, Once
 from billing_core.ledger import money
@@ -36,7 +37,6 @@ UPDATE statement_codes SET wrong = wrong + 1
 WHERE subscriber_id = $1 AND mark IS NOT NULL AND wrong < $2 AND valid_until > $3
 RETURNING mark
 """
-_VOID = "UPDATE statement_codes SET mark = NULL WHERE subscriber_id = $1"
 _ITEMS = """
 SELECT p.posted_at, p.kind, -e.amount_minor AS charged, e.currency, n.other
 FROM accounts a
@@ -77,7 +77,7 @@ class Statements:
         typed = self._mark(who, typed_code(str(call.arguments["code"])))
         if mark is None or not hmac.compare_digest(mark, typed):
             return Counted(Refused("WRONG_CODE", {}))
-        await connection.execute(_VOID, who.id)
+        await connection.execute(VOID_STATEMENT_CODE, who.id)
         since = who.now - datetime.timedelta(days=DAYS)
         items: list[Any] = []
         for at, kind, charged, currency, other in await connection.fetch(_ITEMS, who.id, since, SHOWN_MAX):

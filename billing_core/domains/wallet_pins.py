@@ -17,6 +17,7 @@ from typing import Any, Final
 from billing.calls import Call, Done, Refused
 from billing_core.calendar import local
 from billing_core.database import Connection, Pool
+from billing_core.domains.ending import VOID_PIN_CHANGE
 from billing_core.domains.wallets import NO_WALLET, SET_PIN, Wallets, refuse, wallet_of
 from billing_core.guessing import Typed, hashed_like
 from billing_core.idempotency import Counted, Outdated
@@ -35,7 +36,6 @@ _OPEN: Final = """
 SELECT new_hash FROM pin_changes WHERE subscriber_id = $1 AND change_id::text = $2 AND valid_until > $3
 """
 _CHOOSE: Final = "UPDATE pin_changes SET new_hash = $2 WHERE subscriber_id = $1"
-_DONE: Final = "UPDATE pin_changes SET change_id = NULL, new_hash = NULL WHERE subscriber_id = $1"
 
 
 class WalletPins:
@@ -114,7 +114,7 @@ class WalletPins:
             await connection.execute(_CHOOSE, who.id, None)
             return Counted(Refused("PINS_DIFFER", {}))
         await connection.execute(SET_PIN, who.id, chosen, who.now)
-        await connection.execute(_DONE, who.id)
+        await connection.execute(VOID_PIN_CHANGE, who.id)
         await write_notice(connection, who.id, call.id, "wallet.pin_changed", {"at": as_instant(who.now)})
         return Done({})
 

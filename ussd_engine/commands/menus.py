@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import sys
 import time
@@ -162,7 +161,6 @@ def _print_json(found: Mapping[str, Any]) -> None:
 def _check(arguments: argparse.Namespace) -> int:
     began = time.perf_counter()
     _, folder, terms, only = _settings_of(arguments)
-    gc.disable()  # sessions are made by the hundred thousand, and no cycles: looking for those takes a twentieth
     verdict = examine(folder, terms)
     mistakes = _of_file(verdict.mistakes, only)
     if only and not verdict.played and not mistakes:  # others have mistakes: this one is played without them

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from strict_yaml import Mistake, Place, did_you_mean
 
 from . import menu
-from .leads import calls_of, guards_of, leads_of, needed_by, ways_in
+from .leads import calls_of, guards_of, leads_of, needed_by, seen_before, ways_in
 from .menu import (
     UNSEEN_OR_LAST,
     Again,
@@ -197,7 +197,7 @@ def _no_way_out(service: Service, reached: set[str]) -> Iterator[Mistake]:
         for lead in leads:
             for target in reached if lead.go in (menu.BACK, menu.WANTED) else {lead.go} & reached:
                 before[target].add(name)
-    backward = {name: set(_seen_before(name, before, service)) for name in reached if _has_back(service.screens[name])}
+    backward = {name: seen_before(name, before, service) for name in reached if _has_back(service.screens[name])}
     for name, earlier in backward.items():
         for each in earlier:
             before[each].add(name)
@@ -212,20 +212,6 @@ def _no_way_out(service: Service, reached: set[str]) -> Iterator[Mistake]:
     for name in sorted(reached - good - without_options):
         what = f"no way out of screen '{name}': nothing that is pressed leads to an `end`"
         yield Mistake(service.screens[name].place, what, "Lead to an `end`.")
-
-
-def _seen_before(name: str, before: dict[str, set[str]], service: Service) -> Iterator[str]:
-    """The screens from which a subscriber can have come to this one."""
-    seen, ahead = {name}, list(before[name])
-    while ahead:
-        each = ahead.pop()
-        if each in seen:
-            continue
-        seen.add(each)
-        if isinstance(service.screens[each], RouteScreen):
-            ahead += before[each]
-        else:
-            yield each
 
 
 def _has_back(screen: Screen) -> bool:

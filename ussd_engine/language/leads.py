@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from .menu import (
     UNSEEN_OR_LAST,
@@ -95,3 +95,20 @@ def switches(service: Service) -> dict[str, Words]:
             if option.guard and option.guard.maintenance:
                 found[f"{service.id}/{option.step}"] = option.guard.maintenance
     return found
+
+
+def seen_before(name: str, before: Mapping[str, set[str]], service: Service) -> set[str]:
+    """The screens that a subscriber can have seen last before this one: a route is not seen, so it is what came before
+    that. `before`: for each screen, those that lead to it."""
+    seen: set[str] = set()
+    passed, ahead = {name}, list(before[name])
+    while ahead:
+        each = ahead.pop()
+        if each in passed:
+            continue
+        passed.add(each)
+        if isinstance(service.screens[each], RouteScreen):
+            ahead += before[each]
+        else:
+            seen.add(each)
+    return seen

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from . import menu
-from .leads import calls_of, leads_of, needed_by
+from .leads import calls_of, leads_of, needed_by, seen_before
 from .menu import AskScreen, EndScreen, Lead, ListScreen, Outcome, Path, RouteScreen, Screen, Service
 
 
@@ -88,20 +88,4 @@ def _way(lead: Outcome, sets: set[str], service: Service) -> Iterator[_Way]:
 
 def _around(name: str, before: Mapping[str, set[str]], service: Service) -> set[str]:
     """Where back and home lead."""
-    return _seen_before(name, before, service) | ({service.start} & service.screens.keys())
-
-
-def _seen_before(name: str, before: Mapping[str, set[str]], service: Service) -> set[str]:
-    """The screens that back can lead to: a route is not seen, so it is what came before that."""
-    seen: set[str] = set()
-    passed, ahead = {name}, list(before[name])
-    while ahead:
-        each = ahead.pop()
-        if each in passed:
-            continue
-        passed.add(each)
-        if isinstance(service.screens[each], RouteScreen):
-            ahead += before[each]
-        else:
-            seen.add(each)
-    return seen
+    return seen_before(name, before, service) | ({service.start} & service.screens.keys())

@@ -4,7 +4,8 @@ Rules of this file (pure: no I/O, no clock, no randomness):
 - The walk decides and never does: it returns `Make` with the call, and goes on in `resume` when the outcome is known.
 - The session that comes in is never changed; what comes out is a new one.
 - What was dialled after a code is answered step by step, each part by its own screen; it stops at the first part that
-  does not fit, at a secret, and at any screen whose answer would change something: a link on a web page can dial.
+  does not fit, at a secret, and at any screen whose answer would change something (`Do.typed`): a link on a web page
+  can dial.
 - A secret lives in the call that is returned, and nowhere else; what a confidential screen shows lives for one turn.
 - What stands before a screen (maintenance, `requires`, `needs`) is looked at whenever it is led to, in this order.
 """
