@@ -41,6 +41,7 @@ KINDS: Final = (
     Kind("tries that were counted", "tries_days", _delete("tries", f"at < {_OLD}")),
     Kind("requests between subscribers", "tries_days", _delete("requests", f"at < {_OLD}")),
     Kind("temporary passwords", "tries_days", _delete("temporary_passwords", f"valid_until < {_OLD}")),
+    Kind("changes of PINs that were begun", "tries_days", _delete("pin_changes", f"valid_until < {_OLD}")),
     Kind(
         "other numbers of charges",
         "charged_numbers_days",

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from billing.calls import Billing, Call, Done, Refused
+from billing.calls import Billing, Call, Done, NotMade, Refused
 
 from .work import Work
 
@@ -55,5 +55,5 @@ class AskingOn:
             await self._sleep(pause)
             waited, pause = waited + pause, min(2 * pause, FURTHEST_SECONDS)
             outcome = await self._billing.perform(question, ANSWER_SECONDS_MAX)
-            if isinstance(outcome, Done | Refused):
+            if isinstance(outcome, Done | Refused) or (isinstance(outcome, NotMade) and outcome.for_ever):
                 return  # what is pending is from now on the core's to tell

@@ -21,6 +21,7 @@ from billing_core import ledger
 from billing_core.calendar import local, sim_too_new
 from billing_core.database import Connection, Pool
 from billing_core.domains.blocking import document_shown
+from billing_core.domains.ending import VOID_PIN_CHANGE
 from billing_core.guessing import Guessing, Typed
 from billing_core.idempotency import Answer, Counted, Outdated
 from billing_core.ledger import minor_in, money
@@ -182,6 +183,7 @@ class Wallets:
         if refusal := sim_too_new(who, self._rules.sim_hours_min):
             return refusal
         await connection.execute(SET_PIN, who.id, pin_hash, who.now)
+        await connection.execute(VOID_PIN_CHANGE, who.id)  # it was begun with a PIN that holds no more
         await self.guessing.identity_proven(connection, who)
         await document_shown(connection, call, who)
         await write_notice(connection, who.id, call.id, "wallet.pin_reset", {"pin": pin}, self._tools.seal)

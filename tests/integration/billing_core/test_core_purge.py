@@ -12,6 +12,7 @@ from billing.calls import Done
 from billing_core.purge import KINDS, purge
 from billing_core.rules import KeepingRules
 from billing_core.sealer import seal_key, seal_what_waits, verify
+from billing_core.seeding.wallets import pin_of
 
 from .running_core import PEPPER, Core
 from .stories import kcell, result, tenge
@@ -27,6 +28,7 @@ KEPT = [
     ("tickets", "closed_at", "documents_days"),
     ("delegations", "ended_at", "documents_days"),
     ("temporary_passwords", "valid_until", "tries_days"),
+    ("pin_changes", "valid_until", "tries_days"),
 ]
 
 
@@ -53,6 +55,7 @@ async def lived(core: Core) -> Core:
     await core.do("cabinet.prove_identity", a, document="ID1")
     await core.do("balances.top_up", a, sum=tenge(5000), place="t")
     await core.do("balances.charge", a, sum=tenge(1), kind="call", other=b)
+    await core.do("wallet.begin_pin_change", "996555000001", old=pin_of(1))
     return core
 
 

@@ -171,6 +171,17 @@ async def test_a_change_of_the_pin_stands_for_five_minutes_and_for_its_own_numbe
     assert await core.do("wallet.choose_pin", number, change=change, new=OTHER_PIN) == Refused("EXPIRED", {})
 
 
+async def test_a_change_of_the_pin_that_was_begun_ends_when_the_office_gives_another_pin(core: Core) -> None:
+    number = "996555000183"
+    await opened(core, number, som=0)
+    begun = await core.do("wallet.begin_pin_change", number, old=PIN)
+    assert isinstance(begun, Done)
+    change = begun.result["change"]
+    assert await core.do("wallet.choose_pin", number, change=change, new=OTHER_PIN) == Done({})
+    assert await core.do("wallet.reset_pin", number, document="ID1234567") == Done({})
+    assert await core.do("wallet.confirm_pin", number, change=change, again=OTHER_PIN) == Refused("EXPIRED", {})
+
+
 async def wrong_pin(core: Core, number: str, call_id: str | None = None, pin: str = WRONG) -> Done | Refused:
     return await change_pin(core, number, pin, "5820", call_id=call_id)
 

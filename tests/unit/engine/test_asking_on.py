@@ -57,6 +57,12 @@ async def test_a_core_that_stays_away_is_asked_ever_more_rarely_and_given_up() -
     assert SECONDS_MAX <= sum(pauses.seconds) < SECONDS_MAX + FURTHEST_SECONDS
 
 
+async def test_a_question_that_will_always_be_a_mistake_is_asked_once() -> None:
+    core = Core([NotMade("no such operation", for_ever=True)])
+    await asked(core, Pauses(), QUESTION)
+    assert core.asked == ["q1"]
+
+
 async def test_one_call_is_asked_about_once() -> None:
     core = Core([Done({"outcome": "pending"})])
     await asked(core, Pauses(), QUESTION, QUESTION._replace(id="q2"))
