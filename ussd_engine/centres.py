@@ -115,7 +115,7 @@ class Handset:
         return came
 
     def _say(self, text: str, op: int) -> None:
-        self._line.send(phone.typed(self.msisdn, self._code, text, op, self._line.peer.dialect))
+        self._line.send(phone.said(self.msisdn, self._code, text, op, self._line.peer.dialect))
 
 
 class _Line:

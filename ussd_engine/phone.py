@@ -231,7 +231,7 @@ async def _talk(
 ) -> None:
     def send(text: str, op: int) -> None:
         line.asked_at = time.monotonic()
-        link.send(typed(conversation.msisdn, conversation.dialled, text, op, dialect))
+        link.send(said(conversation.msisdn, conversation.dialled, text, op, dialect))
 
     send(conversation.dialled, dialect.ops.begin[0])
     while True:
@@ -269,7 +269,7 @@ async def _until_gone(line: _Line) -> None:
         pass
 
 
-def typed(msisdn: str, code: str, text: str, op: int, dialect: Dialect) -> SubmitSm:
+def said(msisdn: str, code: str, text: str, op: int, dialect: Dialect) -> SubmitSm:
     """What a handset sends in a dialogue: something dialled or typed."""
     part = Segment(encode_gsm(text), 0, 0) if septets(text) is not None else Segment(encode_ucs2(text), 8, 0)
     return message(msisdn, code, part, op, dialect)
