@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
 
 from .language.pages import Limits
+from .sms_dialect import SmsDialect
 
 SERVICE_TYPE_CHARACTERS_MAX = 5
 """SMPP 3.4 section 5.2.11."""
@@ -76,6 +77,7 @@ class Dialect:
     destination: AddressKind
     data_coding: DataCoding
     default_alphabet: Literal["gsm", "ascii", "latin1", "utf8"]
+    sms: SmsDialect = field(default_factory=SmsDialect)
     screen: Limits = field(init=False)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,7 @@ from smpp.pdu import DeliverSmResp, Pdu, SubmitSmResp
 from smpp.receipt import Expected, IdPolicy, Receipt
 from smpp.segments import TextTooLong
 
-from . import over_smpp
+from . import over_sms
 from .binds import Binds
 from .config import Link, RouteConfig
 from .metrics import Metrics
@@ -107,7 +107,7 @@ class Outbox:
     async def _send_parts(self, sms: Sms, sender: str, bind: Bind, link: Link) -> list[str]:
         """Sends the parts in order, each when the last one was taken; their message ids. Raises NotSent."""
         try:
-            pdus = over_smpp.sms_pdus(
+            pdus = over_sms.sms_pdus(
                 sms.text, sender, sms.msisdn, link.dialect, link.role, self._reference, sms.valid_seconds
             )
             return [await self._part(bind, pdu) for pdu in pdus]

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from smpp import constants
 from smpp.pdu import DataSm, DeliverSm, SubmitSm, Tlv, find_tlv
-from smpp.segments import split
 from smpp.states import MAY_SEND, Role, State
 from smpp.text import decode_text, encode_gsm, encode_ucs2, septets
 
@@ -18,12 +17,11 @@ from . import msisdn
 from .dial_string import Dialled, joined
 from .dialect import Dialect
 
-TON_ALPHANUMERIC = 5
-SMS_PARTS_MAX = 10
 CODE_CHARACTERS_MAX = 20
 """An address in submit_sm and deliver_sm (SMPP 3.4 section 4.4.1), which the code becomes in our screens."""
 _END_OF_SESSION = 0x01
-_CARRIER: Mapping[Role, type[DeliverSm | SubmitSm]] = {Role.SERVER: DeliverSm, Role.CLIENT: SubmitSm}
+CARRIER: Mapping[Role, type[DeliverSm | SubmitSm]] = {Role.SERVER: DeliverSm, Role.CLIENT: SubmitSm}
+"""What carries our words to subscribers: deliver_sm to who has bound to us, submit_sm to whom we have bound."""
 
 
 class Kind(Enum):
@@ -92,7 +90,7 @@ def dialled(message: Message) -> Dialled | None:
 def screen_pdu(text: str, ends: bool, number: str, code: str, dialect: Dialect, role: Role) -> DeliverSm | SubmitSm:
     """A screen as its PDU: deliver_sm to who has bound to us, submit_sm to whom we have bound."""
     gsm = septets(text) is not None
-    return _CARRIER[role](
+    return CARRIER[role](
         service_type=dialect.service_type,
         source_addr_ton=dialect.source.ton,
         source_addr_npi=dialect.source.npi,
@@ -108,43 +106,7 @@ def screen_pdu(text: str, ends: bool, number: str, code: str, dialect: Dialect, 
 
 def carries(role: Role, state: State) -> bool:
     """Whether a bind in this state takes what we send to subscribers."""
-    return _CARRIER[role].command_id in MAY_SEND[role, state]
-
-
-def sms_pdus(
-    text: str, sender: str, number: str, dialect: Dialect, role: Role, reference: int, valid_seconds: float | None
-) -> tuple[DeliverSm | SubmitSm, ...]:
-    """An SMS as its PDUs, one a part; `reference` joins the parts, `valid_seconds` says how long it is worth sending.
-
-    A name is an alphanumeric address (TON 5, 5.2.5). A submit_sm asks for a receipt. Raises TextTooLong.
-    """
-    ton, npi = (dialect.source.ton, dialect.source.npi) if sender.isdigit() else (TON_ALPHANUMERIC, 0)
-    submits = role is Role.CLIENT
-    codings = {constants.CODING_UCS2: dialect.data_coding.ucs2}
-    return tuple(
-        _CARRIER[role](
-            source_addr_ton=ton,
-            source_addr_npi=npi,
-            source_addr=sender,
-            dest_addr_ton=dialect.destination.ton,
-            dest_addr_npi=dialect.destination.npi,
-            destination_addr=number,
-            esm_class=part.esm_class,
-            validity_period=_relative(valid_seconds) if submits and valid_seconds is not None else "",
-            registered_delivery=1 if submits else 0,
-            data_coding=codings.get(part.data_coding, dialect.data_coding.gsm),
-            short_message=part.short_message,
-        )
-        for part in split(text, reference, SMS_PARTS_MAX)
-    )
-
-
-def _relative(seconds: float) -> str:
-    """A relative time as SMPP writes it (7.1.1.2): from now, in days, hours, minutes and seconds."""
-    minutes, second = divmod(max(1, int(seconds)), 60)
-    hours, minute = divmod(minutes, 60)
-    day, hour = divmod(hours, 24)
-    return f"0000{min(day, 30):02}{hour:02}{minute:02}{second:02}000R"
+    return CARRIER[role].command_id in MAY_SEND[role, state]
 
 
 @functools.cache

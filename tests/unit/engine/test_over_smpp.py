@@ -9,7 +9,7 @@ import pytest
 from smpp.pdu import DataSm, DeliverSm, SubmitSm, Tlv
 from smpp.states import Role, State
 from smpp.text import decode_text
-from ussd_engine import over_smpp
+from ussd_engine import over_sms, over_smpp
 from ussd_engine.config import read_settings
 from ussd_engine.over_smpp import Kind
 
@@ -64,14 +64,14 @@ def test_a_screen_goes_out_as_the_role_has_it(
 
 
 def test_an_sms_of_a_name_is_alphanumeric_and_a_long_one_has_parts() -> None:
-    parts = over_smpp.sms_pdus("ғ" * 100, "Kcell", NUMBER, DIALECT, Role.CLIENT, 7, 3661.0)
+    parts = over_sms.sms_pdus("ғ" * 100, "Kcell", NUMBER, DIALECT, Role.CLIENT, 7, 3661.0)
     assert [(part.source_addr_ton, part.source_addr_npi, part.esm_class) for part in parts] == [(5, 0, 0x40)] * 2
     assert {part.validity_period for part in parts} == {"000000010101000R"}
     assert {part.registered_delivery for part in parts} == {1}
 
 
 def test_an_sms_to_who_has_bound_to_us_has_no_validity_and_asks_for_no_receipt() -> None:
-    (part,) = over_smpp.sms_pdus("Hello", "111", NUMBER, DIALECT, Role.SERVER, 7, 60.0)
+    (part,) = over_sms.sms_pdus("Hello", "111", NUMBER, DIALECT, Role.SERVER, 7, 60.0)
     assert isinstance(part, DeliverSm)
     assert (part.validity_period, part.registered_delivery) == ("", 0)
     assert part.source_addr_ton == DIALECT.source.ton
