@@ -9,7 +9,7 @@ import pytest
 from smpp.pdu import DataSm, DeliverSm, SubmitSm, Tlv
 from smpp.states import Role, State
 from smpp.text import decode_text
-from ussd_engine import over_sms, over_smpp
+from ussd_engine import over_smpp, over_sms
 from ussd_engine.config import read_settings
 from ussd_engine.over_smpp import Kind
 
