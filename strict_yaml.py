@@ -270,6 +270,18 @@ class _Reader:
 # --- from nodes to frozen dataclasses -------------------------------------------------------------------------------
 
 
+def laid_over(below: Node, above: Node) -> Node:
+    """`below` with what `above` says in its place, mapping by mapping; each part keeps the place it came from."""
+    if not isinstance(below.value, dict) or not isinstance(above.value, dict):
+        return above
+    merged = dict(below.value)
+    for key, node in above.value.items():
+        merged[key] = laid_over(merged[key], node) if key in merged else node
+    result = Node(above.place, merged)
+    result.key_places = {**below.key_places, **above.key_places}
+    return result
+
+
 class Range(NamedTuple):
     """Bounds of a number, both included, for `Annotated[int, Range(1, 65535)]`."""
 

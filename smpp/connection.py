@@ -5,7 +5,8 @@ Rules of this file:
 - Whatever has to be written waits in `take_octets()`; ask for it after every call.
 - At most one PDU is buffered, and its length is believed only when it is within the limits: a wrong one ends the
   connection before an octet of it is kept. Work is linear in the octets, however they were cut into chunks.
-- enquire_link and unbind are answered here; every other request becomes an event, and its owner answers it.
+- enquire_link and unbind are answered here; every other request becomes an event, and its owner answers it. When
+  many wait for their answer `is_full` asks the shell to read no more; beyond the hard limit they are throttled here.
 - `Closing` comes at most once and last; then nothing more is read, and no request is sent. Requests that came before
   it may still be answered until `take_octets` is called: their answers go out before the answer to the unbind.
 """
@@ -13,17 +14,20 @@ Rules of this file:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from struct import Struct
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from smpp import constants as c
 from smpp.codec import HEADER_OCTETS, decode, encode
 from smpp.errors import (
+    QUIRK_LATE_RESPONSE,
     QUIRK_REFUSED_PDU,
     QUIRK_UNEXPECTED_RESPONSE,
     QUIRK_UNKNOWN_COMMAND,
     QUIRK_UNKNOWN_RESPONSE,
     QUIRK_VERSION_IN_DECIMAL,
+    QUIRK_WINDOW_EXCEEDED,
     QUIRK_WRONG_RESPONSE,
     QUIRK_WRONG_STATE,
     PduError,
@@ -44,6 +48,7 @@ from smpp.pdu import (
 )
 from smpp.states import BOUND, MAY_SEND, STATE_AFTER_BIND, Role, State
 from smpp.timers import Due, Timers
+from smpp.traffic import Traffic, known
 from smpp.window import Window
 
 BAD_LENGTH: Final = "bad_length"
@@ -110,9 +115,25 @@ class Closing(NamedTuple):
     reason: str
 
 
+class OutbindReceived(NamedTuple):
+    """A centre has called us and wants us to bind (2.2.1): `turn_around` and `send` a bind, or close."""
+
+    pdu: Outbind
+
+
 Event: TypeAlias = (
-    BindRequested | Bound | BindRefused | RequestReceived | ResponseReceived | RequestExpired | Quirk | Closing
+    BindRequested
+    | Bound
+    | BindRefused
+    | RequestReceived
+    | ResponseReceived
+    | RequestExpired
+    | Quirk
+    | Closing
+    | OutbindReceived
 )
+Trace: TypeAlias = Callable[[bool, bytes], None]
+"""Is shown each whole PDU: whether it was received, and its octets, passwords and texts included."""
 
 
 class Connection:
@@ -123,6 +144,7 @@ class Connection:
         "_farewell",
         "_limits",
         "_octets_max",
+        "_open_requests",
         "_out",
         "_over",
         "_partial",
@@ -135,16 +157,26 @@ class Connection:
         "_window",
         "role",
         "state",
+        "trace",
+        "traffic",
         "unsent_octets",
     )
 
-    def __init__(self, role: Role, limits: Limits, now: float) -> None:
-        """`now`: the moment the socket was connected, from the clock of all later calls, in seconds."""
+    def __init__(
+        self, role: Role, limits: Limits, now: float, traffic: Traffic | None = None, *, secured: bool = True
+    ) -> None:
+        """`now`: the moment the socket was connected, from the clock of all later calls, in seconds.
+
+        `traffic` counts what goes over it. `secured` False: TLS is not agreed on yet, and `secure` says when it is.
+        """
         self.role = role
+        self.traffic = traffic or Traffic()
+        self.trace: Trace | None = None
         self.unsent_octets = 0
+        self._open_requests = 0  # the peer's requests that have no answer yet
         self._limits = limits
-        self._timers = Timers(limits, now)
-        self._window = Window(limits.window_max)
+        self._timers = Timers(limits, now, secured=secured)
+        self._window = Window(limits.window_out, late_seconds=limits.late_seconds)
         self._partial = bytearray()
         self._out: list[bytes] = []
         self._quirks: list[str] = []
@@ -154,6 +186,26 @@ class Connection:
         self._silent = False  # nor written
         self._farewell = b""  # the last PDU, behind the answers to what came before
         self._enter(State.OPEN)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many of the peer's requests wait for an answer that no more should be read."""
+        return self._open_requests >= self._limits.window_in
+
+    @property
+    def in_flight(self) -> int:
+        """How many of our requests wait for an answer."""
+        return len(self._window)
+
+    def serve(self, limits: Limits, traffic: Traffic) -> None:
+        """From now on these limits hold, and this counts: the peer has said who it is. Call it before `accept_bind`."""
+        self._limits, self.traffic = limits, traffic
+        self._timers.serve(limits)
+        self._window.size_max = limits.window_out
+
+    def secure(self, now: float) -> None:
+        """TLS is agreed on."""
+        self._timers.secure(now)
 
     # --- what the shell brings ---
 
@@ -180,13 +232,17 @@ class Connection:
         """What time alone brings; call it a few times a second."""
         if self._over:
             return []
-        late = self._window.expired(now - self._limits.response_seconds_max)
+        late = self._window.expired(now)
         events: list[Event] = [RequestExpired(pending.request, pending.context) for pending in late]
+        if self.is_full:
+            self._timers.held(now)
         due = self._timers.tick(now)
         if due is Due.ENQUIRE:
             if not self._timers.misses:
                 self._window.forget_own(c.ENQUIRE_LINK)
-            self._send_own(EnquireLink())
+            self._send_own(EnquireLink(), now)
+        elif due is Due.UNBIND:
+            self.unbind(now)
         elif due is not None:
             self._close(due.value, events)
         return events
@@ -209,9 +265,10 @@ class Connection:
 
     # --- what the owner does ---
 
-    def send(self, pdu: Pdu, now: float, context: object = None) -> int:
+    def send(self, pdu: Pdu, now: float, context: object = None, seconds_max: float | None = None) -> int:
         """Sends a request of ours and returns its sequence number; `context` comes back with the answer.
 
+        `seconds_max`: how long its answer may take, `ussd_response_seconds` unless it is said.
         Raises WrongState, WindowFull, and ValueError for a field that cannot be written; then nothing was sent.
         """
         command_id = pdu.command_id
@@ -224,8 +281,13 @@ class Connection:
             self._window.check_room()
         request = pdu.numbered(self._window.allot())
         self._write(encode(request))
+        self.traffic.sent[command_id, 0] += 1
+        self._timers.active_at = now
         if answered:
-            self._window.add(request, context, now)
+            if seconds_max is None:
+                seconds_max = self._limits.ussd_response_seconds
+            self._window.add(request, context, now, seconds_max)
+            self.traffic.window_depth.add(len(self._window))
         elif command_id == c.OUTBIND:
             self._enter(State.OUTBOUND)
         return request.sequence_number
@@ -236,10 +298,15 @@ class Connection:
         Nothing happens once the connection is closed, or for a request that has no response (alert_notification).
         Raises ValueError when `response` does not belong to `request`, or cannot be written.
         """
+        if self._answer(request, response) and self._open_requests:
+            self._open_requests -= 1
+
+    def _answer(self, request: Pdu, response: Pdu | int) -> bool:
+        """Whether the request has an answer at all."""
         if isinstance(response, int):
             made = answer(request, response)
             if made is None:
-                return
+                return False
             response = made
         elif response.command_id not in (request.command_id | c.RESPONSE, c.GENERIC_NACK):
             wrong, asked = c.command_name(response.command_id), c.command_name(request.command_id)
@@ -248,6 +315,14 @@ class Connection:
             response = response.numbered(request.sequence_number)
         if not self._silent:
             self._write(encode(response))
+            status = response.command_status
+            self.traffic.sent[response.command_id, status and known(status)] += 1
+        return True
+
+    def turn_around(self) -> None:
+        """We were called by a centre that wants us to bind: from now on we are its client."""
+        self.role = Role.CLIENT
+        self._enter(State.OUTBOUND)
 
     def accept_bind(self, system_id: str) -> list[Event]:
         """Accepts the bind that was requested; `system_id` is ours. Raises WrongState when none waits."""
@@ -255,12 +330,14 @@ class Connection:
         made = cast("BindTransceiverResp", answer(request))
         version = request.interface_version
         speaks_tlvs = version >= c.VERSION_3_4 or version == c.VERSION_3_4_IN_DECIMAL
-        self._write(encode(made._replace(system_id=system_id, tlvs=_SC_INTERFACE_VERSION if speaks_tlvs else ())))
+        made = made._replace(system_id=system_id, tlvs=_SC_INTERFACE_VERSION if speaks_tlvs else ())
+        self._write(encode(made))
+        self.traffic.sent[made.command_id, 0] += 1
         return [self._bound(request)]
 
     def refuse_bind(self, status: int) -> list[Event]:
         """Refuses the bind that was requested, and ends the connection. Raises WrongState when none waits."""
-        self.respond(self._take_bind_request(), status)
+        self._answer(self._take_bind_request(), status)
         events: list[Event] = []
         self._close(BIND_REFUSED, events)
         return events
@@ -305,61 +382,80 @@ class Connection:
     def _take(self, octets: bytes, now: float, events: list[Event]) -> None:
         """One whole PDU."""
         self._timers.heard(now)
+        if self.trace is not None:
+            self.trace(True, octets)
         try:
             pdu = decode(octets, self._quirks.append)
         except PduError as error:
             self._refuse(error, events)
             return
         if self._quirks:
-            events.extend(map(Quirk, self._quirks))
+            for kind in self._quirks:
+                self._quirk(kind, events)
             self._quirks.clear()
-        if pdu.command_id & c.RESPONSE:
-            self._take_response(pdu, events)
-        elif pdu.command_id not in self._peer_may:
-            events.append(Quirk(QUIRK_WRONG_STATE))
-            again = pdu.command_id in c.BINDS and self.state in BOUND
-            self.respond(pdu, c.ESME_RALYBND if again else c.ESME_RINVBNDSTS)
-        elif pdu.command_id in _SESSION_REQUESTS:
+        command_id, status = pdu.command_id, pdu.command_status
+        self.traffic.received[command_id, status and known(status)] += 1
+        if command_id & c.RESPONSE:
+            self._take_response(pdu, now, events)
+        elif command_id not in self._peer_may:
+            self._take_unwanted(pdu, events)
+        elif command_id in _SESSION_REQUESTS:
             self._take_session_request(pdu, events)
+        elif self._open_requests >= self._limits.window_in_max:
+            self._quirk(QUIRK_WINDOW_EXCEEDED, events)
+            self._answer(pdu, c.ESME_RTHROTTLED)
         else:
+            self._timers.active_at = now
+            self._open_requests += command_id != c.ALERT_NOTIFICATION
             events.append(RequestReceived(pdu))
+
+    def _take_unwanted(self, pdu: Pdu, events: list[Event]) -> None:
+        """A request that is not legal in this state, but for the outbind of a centre that has called us."""
+        if isinstance(pdu, Outbind) and self.state is State.OPEN:
+            events.append(OutbindReceived(pdu))
+            return
+        self._quirk(QUIRK_WRONG_STATE, events)
+        again = pdu.command_id in c.BINDS and self.state in BOUND
+        self._answer(pdu, c.ESME_RALYBND if again else c.ESME_RINVBNDSTS)
 
     def _refuse(self, error: PduError, events: list[Event]) -> None:
         self._quirks.clear()
         if error.command_id in BY_COMMAND_ID:
-            events.append(Quirk(QUIRK_REFUSED_PDU))
+            self._quirk(QUIRK_REFUSED_PDU, events)
             refusal = answer(BY_COMMAND_ID[error.command_id]().numbered(error.sequence_number), error.command_status)
             if refusal is not None:
                 self._write(encode(refusal))
+                self.traffic.sent[refusal.command_id, error.command_status] += 1
         elif error.command_id & c.RESPONSE:
-            events.append(Quirk(QUIRK_UNKNOWN_RESPONSE))
+            self._quirk(QUIRK_UNKNOWN_RESPONSE, events)
         else:
-            events.append(Quirk(QUIRK_UNKNOWN_COMMAND))
+            self._quirk(QUIRK_UNKNOWN_COMMAND, events)
             nack = GenericNack(sequence_number=error.sequence_number, command_status=error.command_status)
             self._write(encode(nack))
+            self.traffic.sent[c.GENERIC_NACK, error.command_status] += 1
 
     # --- requests of the session itself ---
 
     def _take_session_request(self, pdu: Pdu, events: list[Event]) -> None:
         if isinstance(pdu, EnquireLink):
-            self.respond(pdu, c.ESME_ROK)
+            self._answer(pdu, c.ESME_ROK)
         elif isinstance(pdu, Unbind):
             self._close(UNBOUND_BY_PEER, events, answer(pdu))
         elif isinstance(pdu, Outbind):
             self._enter(State.OUTBOUND)
             events.append(RequestReceived(pdu))
         elif self._bind_request is not None:
-            events.append(Quirk(QUIRK_WRONG_STATE))
-            self.respond(pdu, c.ESME_RALYBND)
+            self._quirk(QUIRK_WRONG_STATE, events)
+            self._answer(pdu, c.ESME_RALYBND)
         else:
             bind = cast("BindPdu", pdu)
             if bind.interface_version == c.VERSION_3_4_IN_DECIMAL:
-                events.append(Quirk(QUIRK_VERSION_IN_DECIMAL))
+                self._quirk(QUIRK_VERSION_IN_DECIMAL, events)
             self._bind_request = bind
             events.append(BindRequested(bind))
 
     def _send_session(self, pdu: Pdu, now: float) -> int:
-        number = self._send_own(pdu)
+        number = self._send_own(pdu, now)
         if pdu.command_id in c.BINDS:
             self._timers.bind_sent_at = now
         elif pdu.command_id == c.UNBIND:
@@ -367,10 +463,11 @@ class Connection:
             self._unbinding = True
         return number
 
-    def _send_own(self, pdu: Pdu) -> int:
+    def _send_own(self, pdu: Pdu, now: float) -> int:
         request = pdu.numbered(self._window.allot())
         self._write(encode(request))
-        self._window.add_own(request)
+        self.traffic.sent[request.command_id, 0] += 1
+        self._window.add_own(request, now)
         return request.sequence_number
 
     def _take_bind_request(self) -> BindPdu:
@@ -382,24 +479,30 @@ class Connection:
 
     def _bound(self, request: BindPdu) -> Bound:
         self._timers.bound = True
+        self._timers.active_at = self._timers.heard_at
         self._enter(STATE_AFTER_BIND[request.command_id])
         return Bound(request, self.state)
 
     # --- responses ---
 
-    def _take_response(self, pdu: Pdu, events: list[Event]) -> None:
-        pending = self._window.peek(pdu.sequence_number)
-        request = pending.request if pending else self._window.peek_own(pdu.sequence_number)
-        if request is None:
-            events.append(Quirk(QUIRK_UNEXPECTED_RESPONSE))
-        elif pdu.command_id not in (request.command_id | c.RESPONSE, c.GENERIC_NACK):
-            events.append(Quirk(QUIRK_WRONG_RESPONSE))
+    def _take_response(self, pdu: Pdu, now: float, events: list[Event]) -> None:
+        number = pdu.sequence_number
+        pending = self._window.peek(number)
+        own = None if pending else self._window.peek_own(number)
+        asked = pending or own
+        if asked is None:
+            self._quirk(QUIRK_LATE_RESPONSE if self._window.take_late(number) else QUIRK_UNEXPECTED_RESPONSE, events)
+        elif pdu.command_id not in (asked.request.command_id | c.RESPONSE, c.GENERIC_NACK):
+            self._quirk(QUIRK_WRONG_RESPONSE, events)
         else:
-            self._window.remove(pdu.sequence_number)
+            self._window.remove(number)
             if pending:
-                events.append(ResponseReceived(request, pdu, pending.context, pending.sent_at))
-            else:
-                self._take_own_response(request, pdu, events)
+                self.traffic.response_seconds.add(now - pending.sent_at)
+                events.append(ResponseReceived(pending.request, pdu, pending.context, pending.sent_at))
+            elif own:
+                if own.request.command_id == c.ENQUIRE_LINK:
+                    self.traffic.enquire_seconds.add(now - own.sent_at)
+                self._take_own_response(own.request, pdu, events)
 
     def _take_own_response(self, request: Pdu, pdu: Pdu, events: list[Event]) -> None:
         """The answer to a bind, an unbind or an enquire_link of ours; to the last, any answer says enough."""
@@ -415,7 +518,13 @@ class Connection:
 
     # --- small things ---
 
+    def _quirk(self, kind: str, events: list[Event]) -> None:
+        self.traffic.quirks[kind] += 1
+        events.append(Quirk(kind))
+
     def _write(self, octets: bytes) -> None:
+        if self.trace is not None:
+            self.trace(False, octets)
         self._out.append(octets)
         self.unsent_octets += len(octets)
 
@@ -430,6 +539,9 @@ class Connection:
         if farewell is not None:
             self._farewell = encode(farewell)
             self.unsent_octets += len(self._farewell)
+            self.traffic.sent[farewell.command_id, farewell.command_status] += 1
+            if self.trace is not None:
+                self.trace(False, self._farewell)
         self._partial.clear()
         self._enter(State.UNBOUND if reason in (UNBOUND_BY_PEER, UNBOUND_BY_US) else State.CLOSED)
         events.append(Closing(reason))

@@ -9,18 +9,21 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import suppress
+from typing import Any
 
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
 from twisted.internet.error import ConnectError
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
+from twisted.protocols.tls import TLSMemoryBIOFactory
 
 from smpp.errors import BindRefused, WrongState
 from smpp.limits import Limits
 from smpp.link import Link, LinkOwner, Ticker
 from smpp.pdu import BindPdu
 from smpp.states import Role
+from smpp.tls import ClientTls
 
 GIVEN_UP = "given_up"
 
@@ -28,8 +31,8 @@ GIVEN_UP = "given_up"
 class DialledLink(Link):
     """A link that we opened; `owner` hears of it once it is bound."""
 
-    def __init__(self, owner: LinkOwner, limits: Limits, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(Role.CLIENT, owner, limits, loop, Ticker(loop))
+    def __init__(self, owner: LinkOwner, limits: Limits, loop: asyncio.AbstractEventLoop, *, secure: bool) -> None:
+        super().__init__(Role.CLIENT, owner, limits, loop, Ticker(loop), secured_later=secure)
         self.when_bound: asyncio.Future[None] = loop.create_future()
 
     def bound_by(self, request: BindPdu) -> None:
@@ -69,20 +72,20 @@ async def dial(
     bind: BindPdu,
     owner: LinkOwner,
     limits: Limits,
-    connect_seconds_max: float = 10.0,
+    tls: ClientTls | None = None,
 ) -> Link:
     """Connects, binds with `bind`, and returns the link once it is bound.
 
     Raises BindRefused with the peer's status, and ConnectionError when nobody answers, in time or at all (both are
-    ConnectionErrors); ValueError for a bind that SMPP cannot carry. `connect_seconds_max` bounds the connecting;
-    the answer to the bind has `limits.bind_answer_seconds`.
+    ConnectionErrors); ValueError for a bind that SMPP cannot carry. `limits` bound the connecting, TLS where
+    `tls` (`tls.client_options`) is given, and the answer to the bind.
     """
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(connect_seconds_max):
-            link = await _connected(reactor, host, port, owner, limits, loop)
+        async with asyncio.timeout(limits.connect_seconds):
+            link = await _connected(reactor, host, port, owner, limits, loop, tls)
     except TimeoutError:
-        raise ConnectionError(f"no connection to {host}:{port} in {connect_seconds_max:g} s") from None
+        raise ConnectionError(f"no connection to {host}:{port} in {limits.connect_seconds:g} s") from None
     link.system_id = bind.system_id
     try:
         with suppress(WrongState):  # it ended already, or spoke something else than SMPP: `lost` will say so
@@ -101,6 +104,7 @@ async def _connected(
     owner: LinkOwner,
     limits: Limits,
     loop: asyncio.AbstractEventLoop,
+    tls: ClientTls | None,
 ) -> DialledLink:
     """Tries each address of the host in turn. The loop resolves names, so that no thread of Twisted's is started."""
     try:
@@ -110,9 +114,13 @@ async def _connected(
     failure = ""
     for family, _, _, _, address in found:
         endpoint = TCP6ClientEndpoint if family == socket.AF_INET6 else TCP4ClientEndpoint
-        link = DialledLink(owner, limits, loop)
+        link = DialledLink(owner, limits, loop, secure=tls is not None)
+        factory: Any = _One(link)
+        if tls is not None:
+            factory = TLSMemoryBIOFactory(tls, True, factory, reactor)
+            factory.noisy = False
         try:
-            await endpoint(reactor, str(address[0]), port).connect(_One(link)).asFuture(loop)
+            await endpoint(reactor, str(address[0]), port).connect(factory).asFuture(loop)
         except ConnectError as error:
             failure = str(error)
         else:

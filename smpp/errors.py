@@ -26,6 +26,8 @@ QUIRK_UNKNOWN_COMMAND: Final = "unknown_command"  # a request that SMPP 3.4 does
 QUIRK_UNKNOWN_RESPONSE: Final = "unknown_response"  # a response that SMPP 3.4 does not know: consumed
 QUIRK_UNEXPECTED_RESPONSE: Final = "unexpected_response"  # it answers nothing that is pending, or it comes too late
 QUIRK_WRONG_RESPONSE: Final = "wrong_response"  # its sequence number is pending, for another command
+QUIRK_LATE_RESPONSE: Final = "late_response"  # it answers what we have given up waiting for
+QUIRK_WINDOW_EXCEEDED: Final = "window_exceeded"  # a request beyond the hard limit of the window: throttled
 QUIRK_WRONG_STATE: Final = "wrong_state"  # a request that may not be sent in this state
 QUIRKS: Final = frozenset(value for name, value in list(globals().items()) if name.startswith("QUIRK_"))
 
@@ -55,6 +57,14 @@ class WrongState(Exception):
 
 class WindowFull(Exception):
     """As many requests are unanswered as the limits allow; nothing was sent. Try later, or refuse upstream."""
+
+
+class TooFast(WindowFull):
+    """The link's rate has no room for a message just now; nothing was sent. `wait_seconds`: until it has."""
+
+    def __init__(self, wait_seconds: float) -> None:
+        self.wait_seconds = wait_seconds
+        super().__init__(f"the link's rate has no room for {wait_seconds:.3f} s")
 
 
 class BindRefused(ConnectionError):

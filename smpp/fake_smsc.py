@@ -25,7 +25,7 @@ from smpp import constants as c
 from smpp.limits import Limits
 from smpp.link import Link
 from smpp.listen import Listener, listen
-from smpp.pdu import BindPdu, DataSm, DataSmResp, DeliverSm, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
+from smpp.pdu import BindPdu, DataSm, DataSmResp, DeliverSm, Outbind, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
 from smpp.receipt import ESM_CLASS_RECEIPT, STAT_WORDS, MessageState
 from smpp.segments import Joiner, message_octets, read_part, split
 from smpp.states import State
@@ -352,6 +352,9 @@ class FakeSmsc:
         if request.password != self.account.password:
             return c.ESME_RINVPASWD
         return c.ESME_RALYBND if len(self._links) >= self.binds_max else c.ESME_ROK
+
+    def outbind(self, link: Link, request: Outbind) -> BindPdu | None:
+        return None
 
     def bound(self, link: Link) -> None:
         self._links.append(link)

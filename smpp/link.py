@@ -3,7 +3,8 @@
 Rules of this file:
 - Decisions are `Connection`'s; here octets and events are carried, and nothing a peer sends may raise into the loop.
 - Everything written in one round of the loop leaves in one write, so that answers share a segment.
-- A peer that does not read is closed once `unsent_octets_max` wait for it.
+- A peer that does not read is closed once `unsent_octets_max` wait for it; one that asks faster than it is answered is
+  not read from until it is.
 - One timer serves many links (`Ticker`): none is set for a PDU.
 - An owner hears `gone` exactly once for each link, after everything else about it.
 """
@@ -11,15 +12,18 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol, cast
+from collections.abc import Callable
+from typing import Any, Final, Protocol, cast
 
+from OpenSSL import SSL
 from twisted.internet.error import ConnectionDone
-from twisted.internet.interfaces import IConsumer, IPushProducer, ITCPTransport
+from twisted.internet.interfaces import IConsumer, IHandshakeListener, IPushProducer, ITCPTransport
 from twisted.internet.protocol import Protocol as TwistedProtocol
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from smpp import constants as c
 from smpp.connection import (
     BindRefused,
     BindRequested,
@@ -27,19 +31,25 @@ from smpp.connection import (
     Closing,
     Connection,
     Event,
+    OutbindReceived,
     Quirk,
     RequestExpired,
     RequestReceived,
     ResponseReceived,
 )
-from smpp.errors import WrongState
+from smpp.errors import TooFast, WrongState
+from smpp.flow import THROTTLING, Flow
 from smpp.limits import Limits
-from smpp.pdu import BindPdu, Pdu
+from smpp.pdu import BindPdu, Outbind, Pdu
 from smpp.states import Role, State
+from smpp.tls import shown_name
+from smpp.traffic import Traffic
 
 TICK_SECONDS: Final = 0.25
+_MESSAGES: Final = frozenset({c.SUBMIT_SM, c.SUBMIT_MULTI, c.DELIVER_SM, c.DATA_SM})
 
 PEER_NOT_READING: Final = "peer_not_reading"
+NO_OUTBIND: Final = "outbind_not_expected"
 CLOSED_BY_PEER: Final = "closed_by_peer"
 CONNECTION_LOST: Final = "connection_lost"
 
@@ -91,25 +101,39 @@ class Ticker:
             link.tick(now)
 
 
-@implementer(IPushProducer)
+@implementer(IPushProducer, IHandshakeListener)
 class Link(TwistedProtocol):
     """One SMPP connection to a peer. `listen` and `dial` make it; `name` is the owner's to set."""
 
     transport: ITCPTransport
 
     def __init__(
-        self, role: Role, owner: LinkOwner, limits: Limits, loop: asyncio.AbstractEventLoop, ticker: Ticker
+        self,
+        role: Role,
+        owner: LinkOwner,
+        limits: Limits,
+        loop: asyncio.AbstractEventLoop,
+        ticker: Ticker,
+        *,
+        secured_later: bool = False,
     ) -> None:
+        """`secured_later`: TLS is agreed on after the connection, and Twisted says when."""
         self.name = ""
         self.peer_ip = ""
         self.system_id = ""
+        self.is_secure = False  # TLS is agreed on
+        self.certificate_name = ""  # the common name in the certificate that the peer has shown over TLS
         self._owner = owner
         self._limits = limits
         self._loop = loop
         self._ticker = ticker
-        self._connection = Connection(role, limits, loop.time())
+        self._connection = Connection(role, limits, loop.time(), secured=not secured_later)
+        self._flow = Flow(limits.per_second, loop.time())
         self._flush_is_due = False
         self._paused = False
+        self._reads = True
+        self._secured_later = secured_later
+        self._is_lost = False
         self._held_octets = 0
         self._reason = ""
         self._closed_at: float | None = None
@@ -119,16 +143,45 @@ class Link(TwistedProtocol):
         """Where the connection is in its life."""
         return self._connection.state
 
+    @property
+    def limits(self) -> Limits:
+        """Under which this connection is now."""
+        return self._limits
+
+    @property
+    def in_flight(self) -> int:
+        """How many of our requests wait for an answer."""
+        return self._connection.in_flight
+
     # --- for the owner ---
 
-    def send(self, pdu: Pdu, context: object = None) -> None:
-        """Sends a request; its answer comes to `owner.response` with `context`.
+    def serve(self, limits: Limits, traffic: Traffic, flow: Flow) -> None:
+        """The peer is known: its limits hold from now on, and what it shares with its other binds counts.
 
-        Raises WrongState (also once closed), WindowFull, and ValueError for a field that cannot be written.
+        To be called before a bind is accepted, or when one of ours is.
+        """
+        self._limits, self._flow = limits, flow
+        self._connection.serve(limits, traffic)
+
+    def trace(self, shown: Callable[[bool, bytes], None] | None) -> None:
+        """Shows each PDU from now on (`connection.Trace`); None ends it."""
+        self._connection.trace = shown
+
+    def send(self, pdu: Pdu, context: object = None, seconds_max: float | None = None) -> None:
+        """Sends a request; its answer comes to `owner.response` with `context`, in `seconds_max` or never.
+
+        Raises WrongState (also once closed), WindowFull (TooFast: the rate says no, not the window), and ValueError for
+        a field that cannot be written.
         """
         if self._closed_at is not None:
             raise WrongState(f"the link is closed: {self._reason}")
-        self._connection.send(pdu, self._loop.time(), context)
+        now = self._loop.time()
+        is_message = pdu.command_id in _MESSAGES
+        if is_message and (wait := self._flow.wait_seconds(now)):
+            raise TooFast(wait)
+        self._connection.send(pdu, now, context, seconds_max)
+        if is_message:
+            self._flow.sent(now)
         self._flush_soon()
 
     def respond(self, request: Pdu, response: Pdu | int) -> None:
@@ -137,6 +190,9 @@ class Link(TwistedProtocol):
         Raises ValueError when `response` does not belong to `request`, or cannot be written.
         """
         self._connection.respond(request, response)
+        if not self._reads and not self._connection.is_full:
+            self._reads = True
+            cast(IPushProducer, self.transport).resumeProducing()
         self._flush_soon()
 
     def unbind(self) -> None:
@@ -147,6 +203,9 @@ class Link(TwistedProtocol):
     def close(self, reason: str) -> None:
         """Writes what is left and closes, without an unbind."""
         if self._closed_at is not None:
+            return
+        if self._secured_later and not self.is_secure:
+            self.abort(reason)  # there is nothing to be flushed, and no TLS to be ended
             return
         self._reason = reason
         self._closed_at = self._loop.time()
@@ -160,7 +219,8 @@ class Link(TwistedProtocol):
         self._reason = self._reason or reason
         if self._closed_at is None:
             self._closed_at = self._loop.time()
-        self.transport.abortConnection()
+        if not self._is_lost:
+            self.transport.abortConnection()
 
     def tick(self, now: float) -> None:
         """Lets time pass on this link; its `Ticker` calls."""
@@ -176,6 +236,10 @@ class Link(TwistedProtocol):
 
     def bind_refused(self, status: int) -> None:
         """The peer refused our bind."""
+
+    def outbound(self, request: Outbind) -> None:
+        """A centre that called us wants us to bind; who cannot, closes."""
+        self.close(NO_OUTBIND)
 
     def bound_by(self, request: BindPdu) -> None:
         """The connection is bound."""
@@ -193,12 +257,18 @@ class Link(TwistedProtocol):
         cast(IConsumer, self.transport).registerProducer(self, True)
         self._ticker.add(self)
 
+    def handshakeCompleted(self) -> None:
+        self.is_secure = True
+        self.certificate_name = shown_name(cast("SSL.Connection", cast(Any, self.transport).getHandle()))
+        self._connection.secure(self._loop.time())
+
     def dataReceived(self, data: bytes) -> None:
         if self._closed_at is None:
             self._told(self._connection.receive(data, self._loop.time()))
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._ticker.remove(self)
+        self._is_lost = True
         if not self._reason:
             self._reason = CLOSED_BY_PEER if isinstance(reason.value, ConnectionDone) else CONNECTION_LOST
         if self._closed_at is None:
@@ -224,26 +294,40 @@ class Link(TwistedProtocol):
     def _told(self, events: list[Event]) -> None:
         owner = self._owner
         for event in events:
-            match event:
-                case RequestReceived(pdu):
-                    owner.request(self, pdu)
-                case ResponseReceived(request, pdu, context, _):
-                    owner.response(self, request, pdu, context)
-                case RequestExpired(request, context):
-                    owner.response(self, request, None, context)
-                case Quirk(kind):
-                    owner.quirk(self, kind)
-                case BindRequested(bind):
-                    self.system_id = bind.system_id
-                    self.bind_requested(bind)
-                case Bound(bind, _):
-                    self.bound_by(bind)
-                case BindRefused(status):
-                    self.bind_refused(status)
-                case Closing(reason):
-                    self.close(reason)
+            kind = type(event)
+            if kind is RequestReceived:
+                owner.request(self, cast(RequestReceived, event).pdu)
+            elif kind is ResponseReceived:
+                request, pdu, context, _ = cast(ResponseReceived, event)
+                if pdu.command_status in THROTTLING:
+                    self._flow.throttled(self._loop.time())
+                owner.response(self, request, pdu, context)
+            else:
+                self._told_of_session(event)
         if self._connection.unsent_octets:
             self._flush_soon()
+        if self._reads and self._connection.is_full and self._closed_at is None:
+            self._reads = False
+            cast(IPushProducer, self.transport).pauseProducing()
+
+    def _told_of_session(self, event: Event) -> None:
+        owner = self._owner
+        match event:
+            case RequestExpired(request, context):
+                owner.response(self, request, None, context)
+            case Quirk(kind):
+                owner.quirk(self, kind)
+            case BindRequested(bind):
+                self.system_id = bind.system_id
+                self.bind_requested(bind)
+            case Bound(bind, _):
+                self.bound_by(bind)
+            case BindRefused(status):
+                self.bind_refused(status)
+            case OutbindReceived(outbind):
+                self.outbound(outbind)
+            case Closing(reason):
+                self.close(reason)
 
     def _flush_soon(self) -> None:
         if self._closed_at is not None:

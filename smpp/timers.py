@@ -13,9 +13,11 @@ from smpp.limits import Limits
 
 
 class Due(Enum):
-    """What `tick` finds due; all but `ENQUIRE` end the connection, and their values are the reasons given."""
+    """What `tick` finds due; all but `ENQUIRE` and `UNBIND` end the connection, and their values are the reasons."""
 
     ENQUIRE = "enquire"
+    UNBIND = "inactive"
+    NOT_SECURED = "tls_not_agreed_in_time"
     NOT_BOUND = "not_bound_in_time"
     BIND_UNANSWERED = "bind_unanswered"
     PEER_SILENT = "enquire_link_unanswered"
@@ -28,6 +30,7 @@ class Timers:
 
     __slots__ = (
         "_limits",
+        "active_at",
         "bind_sent_at",
         "bound",
         "enquired_at",
@@ -35,13 +38,17 @@ class Timers:
         "misses",
         "opened_at",
         "partial_at",
+        "secured",
         "unbind_sent_at",
     )
 
-    def __init__(self, limits: Limits, now: float) -> None:
+    def __init__(self, limits: Limits, now: float, *, secured: bool = True) -> None:
+        """`secured` False: TLS is being agreed on, and `secure` will say when it is."""
         self._limits = limits
         self.opened_at = now
         self.heard_at = now
+        self.active_at = now
+        self.secured = secured
         self.bound = False
         self.bind_sent_at: float | None = None
         self.enquired_at: float | None = None
@@ -49,20 +56,39 @@ class Timers:
         self.partial_at: float | None = None
         self.unbind_sent_at: float | None = None
 
+    def serve(self, limits: Limits) -> None:
+        """From now on these limits hold: the peer has said who it is."""
+        self._limits = limits
+
+    def secure(self, now: float) -> None:
+        """TLS is agreed on: the session begins to be initiated."""
+        self.secured = True
+        self.opened_at = now
+
     def heard(self, now: float) -> None:
         """A whole PDU came, any PDU: the peer lives."""
         self.heard_at = now
         self.enquired_at = None
         self.misses = 0
 
+    def held(self, now: float) -> None:
+        """We do not read just now: the peer's silence is of our making."""
+        self.heard(now)
+        if self.partial_at is not None:
+            self.partial_at = now
+
     def tick(self, now: float) -> Due | None:
-        """What is due. An end comes once, because the connection ends with it; so does each `ENQUIRE`."""
+        """What is due. An end comes once, because the connection ends with it; so do each `ENQUIRE` and `UNBIND`."""
         limits = self._limits
+        if not self.secured:
+            return Due.NOT_SECURED if now - self.opened_at >= limits.tls_seconds else None
         if self.partial_at is not None and now - self.partial_at >= limits.partial_pdu_seconds:
             return Due.PARTIAL_PDU
         if self.unbind_sent_at is not None:
             return Due.UNBIND_UNANSWERED if now - self.unbind_sent_at >= limits.unbind_answer_seconds else None
         if self.bound:
+            if limits.inactivity_seconds and now - self.active_at >= limits.inactivity_seconds:
+                return Due.UNBIND
             return self._silence(now)
         if self.bind_sent_at is not None:
             return Due.BIND_UNANSWERED if now - self.bind_sent_at >= limits.bind_answer_seconds else None

@@ -24,6 +24,7 @@ from smpp.errors import BindRefused
 from smpp.limits import Limits
 from smpp.link import Link, LinkOwner
 from smpp.pdu import BindPdu, BindReceiver, BindTransceiver, BindTransmitter, Pdu
+from smpp.tls import ClientTls
 
 BIND_OF_MODE: Final[dict[str, type[BindPdu]]] = {
     "transceiver": BindTransceiver,
@@ -66,6 +67,7 @@ class Upstream:
         binds: int,
         random: Callable[[], float],
         clock: Callable[[], float],
+        tls: ClientTls | None = None,
     ) -> None:
         """`bind` says the kind of link, the account and the version (3.4 unless it says otherwise).
 
@@ -80,6 +82,7 @@ class Upstream:
         self._reactor = reactor
         self._owner = owner
         self._limits = limits
+        self._tls = tls
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._bound_at: dict[Link, float] = {}
@@ -129,7 +132,7 @@ class Upstream:
         while True:
             await self._until_due()
             try:
-                await dial(self._reactor, *self._address, self._bind, self, self._limits)
+                await dial(self._reactor, *self._address, self._bind, self, self._limits, self._tls)
             except ConnectionError as error:
                 self._failed(error)
 

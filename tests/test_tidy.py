@@ -40,6 +40,8 @@ PURE = {
         "connection",
         "text",
         "limits",
+        "flow",
+        "traffic",
     },
     "sessions": {"session", "store", "shelf"},
     "billing": {"contract", "values", "operation", "notices", "calls", "breaker", "wire"},

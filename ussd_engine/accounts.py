@@ -21,7 +21,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from smpp import constants
 
-from .config import AddressRange, Link, ServerLink
+from .config import AddressRange, ClientLink, Link, ServerLink
 
 FAILURES_MAX = 5
 FAILURES_WITHIN_SECONDS = 60.0
@@ -66,7 +66,7 @@ class Accounts:
         self._by_system_id = {
             link.config.system_id: link for link in links.values() if isinstance(link.config, ServerLink)
         }
-        self._allowed = [each.network for link in self._by_system_id.values() for each in _allowed_from(link)]
+        self._allowed = [each.network for link in links.values() for each in _allowed_from(link)]
         self._now = now
         self._guesses: dict[str, _Guesses] = {}
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="argon2")
@@ -88,11 +88,17 @@ class Accounts:
         guesses = self._guesses.get(peer_ip)
         return guesses is None or guesses.banned_until <= self._now()
 
-    async def authenticate(self, system_id: str, password: str, peer_ip: str) -> Link | int:
+    def link_of(self, system_id: str) -> Link | None:
+        """Whose account this is."""
+        return self._by_system_id.get(system_id)
+
+    async def authenticate(
+        self, system_id: str, password: str, peer_ip: str, *, secure: bool = False, certificate: str = ""
+    ) -> Link | int:
         """The link of an account, or the status to refuse the bind with.
 
-        ESME_RBINDFAIL for a wrong account, password or address (which of them is not told), ESME_RTHROTTLED when too
-        many binds wait.
+        ESME_RBINDFAIL for a wrong account, password, address or certificate (which of them is not told),
+        ESME_RTHROTTLED when too many binds wait. `secure`: it came over TLS; `certificate`: the common name shown.
         """
         if not self.admits(peer_ip):
             return constants.ESME_RBINDFAIL
@@ -104,7 +110,7 @@ class Accounts:
         finally:
             self._waiting -= 1
         link = self._by_system_id.get(system_id)
-        if matches and link is not None and _may_come_from(link, peer_ip):
+        if matches and link is not None and _may_come_from(link, peer_ip) and _is_as_agreed(link, secure, certificate):
             self._guesses.pop(peer_ip, None)
             return link
         self._failed(peer_ip)
@@ -157,8 +163,24 @@ def _may_come_from(link: Link, peer_ip: str) -> bool:
     return address is not None and any(address in each.network for each in _allowed_from(link))
 
 
+def _is_as_agreed(link: Link, secure: bool, certificate: str) -> bool:
+    config = link.config
+    if not isinstance(config, ServerLink):
+        return False
+    wanted = config.client_certificate
+    return (secure or not config.tls) and (not wanted or hmac.compare_digest(wanted.encode(), certificate.encode()))
+
+
 def _allowed_from(link: Link) -> tuple[AddressRange, ...]:
-    return link.config.allowed_from if isinstance(link.config, ServerLink) else ()
+    if isinstance(link.config, ServerLink):
+        return link.config.allowed_from
+    return link.config.outbind.allowed_from if link.config.outbind else ()
+
+
+def may_outbind(link: Link, system_id: str, peer_ip: str) -> bool:
+    """Whether a centre at this address may ask us by outbind to bind to it as this link."""
+    outbind = link.config.outbind if isinstance(link.config, ClientLink) else None
+    return outbind is not None and outbind.system_id in ("", system_id) and _may_come_from(link, peer_ip)
 
 
 def _address(peer_ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

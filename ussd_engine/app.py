@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import random
 import secrets
 import signal
@@ -24,10 +25,10 @@ from sessions.redis_log import RedisLog
 from sessions.redis_shelf import RedisShelf
 from sessions.redis_store import RedisStore
 from sessions.store import StoreAway
-from smpp.limits import Limits
 from smpp.listen import Listener, listen
 from smpp.pdu import BindPdu
 from smpp.reactor import reactor_on
+from smpp.tls import ClientTls, ServerTls, TlsError, client_options, server_options
 from smpp.upstream import BIND_OF_MODE, Upstream
 from strict_yaml import StrictYamlError
 
@@ -38,12 +39,14 @@ from .asking_on import AskingOn
 from .binds import Binds
 from .chronicle import Chronicle
 from .compiler import CompilerFailed
-from .config import ClientLink, Settings
+from .config import Address, ClientLink, Settings, SmppTls
 from .dialogues import Dialogues
 from .greeting import Greetings
 from .http import HttpSide, Probe
 from .language import menu_file
 from .language.catalog import Catalog
+from .link_metrics import LinkMetrics
+from .link_states import LinkStates
 from .menu_watch import MenuWatch
 from .metrics import Metrics
 from .operator_side import OperatorSide
@@ -54,6 +57,7 @@ from .record_files import RecordFiles, RecordsBusy
 from .recordings import Recordings
 from .signed import ClientKeys
 from .sms_turn import SmsTurns
+from .trace import Traces
 from .turn import Ports, Turns
 from .versions import Versions
 from .witness import EngineWitness
@@ -64,6 +68,8 @@ PASSWORD_CHARACTERS_MAX = 8
 DRAIN_SECONDS_MAX = 10.0
 """How long a stopping engine waits for turns that are being worked on."""
 METRICS_SECONDS = 1.0
+EXIT_AT_ONCE = 3
+"""The exit code of an engine that was asked to stop a second time."""
 
 
 class StartError(Exception):
@@ -78,7 +84,7 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, stop.set)
+        loop.add_signal_handler(name, _asked_to_stop, stop)
     async with AsyncExitStack() as closing:
         engine = _Engine(settings, catalog, closing)
         await engine.open()
@@ -86,7 +92,14 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(signal.SIGHUP, lambda: engine.work.begin(_reload(engine.watch)))
         _calm_garbage_collector()
         await stop.wait()
-        await engine.work.drain(DRAIN_SECONDS_MAX)
+        await engine.stop()
+
+
+def _asked_to_stop(stop: asyncio.Event) -> None:
+    """Once: what is being worked on is ended first. Twice: at once."""
+    if stop.is_set():
+        os._exit(EXIT_AT_ONCE)
+    stop.set()
 
 
 async def _first_catalog(settings: Settings) -> Catalog:
@@ -124,6 +137,12 @@ class _Engine:
             self._record_files(), self._log, self._store, self._metrics, time.time, idle_seconds
         )
         self._binds = Binds()
+        self._states = LinkStates(settings.links, self._loop.time, time.time)
+        self._metrics.registry.register(LinkMetrics(self._states, self._binds.in_flight))
+        self._traces = Traces(self._binds, self._loop.time)
+        self._listeners: list[Listener] = []
+        self._upstreams: list[Upstream] = []
+        self._http: HttpSide | None = None
         self._outbox = Outbox(
             self._binds, settings.engine.routes, self._metrics, self._loop.time, time.time, self._chronicle.sms
         )
@@ -148,7 +167,7 @@ class _Engine:
         await self._versions.keep()
         for work in (
             self._dialogues.sweep(), self._chronicle.keep_on(), self._versions.keep_on(), self.watch.watch(),
-            self._show_menus(),
+            self._show_menus(), self.work.watch_lag(self._loop),
         ):  # fmt: skip
             closing.callback(self._loop.create_task(work).cancel)
         await self._open_smpp(accounts)
@@ -156,18 +175,37 @@ class _Engine:
         engine = self.settings.engine
         structlog.get_logger().info("serving", smpp=str(engine.smpp_listen), http=str(engine.http_listen))
 
+    async def stop(self) -> None:
+        """Accepts nobody, ends what is being worked on, unbinds; `DRAIN_SECONDS_MAX` and an unbind's time at most."""
+        structlog.get_logger().info("stopping")
+        for listener in self._listeners:
+            await listener.stop_listening()
+        http = self._http
+        if http is not None:
+            http.takes_notices = False
+        await self.work.drain(DRAIN_SECONDS_MAX, lambda: self._dialogues.is_busy or (http is not None and http.is_busy))
+        closing = [each.close() for each in self._listeners] + [each.close() for each in self._upstreams]
+        await asyncio.gather(*closing)
+
     async def _open_smpp(self, accounts: Accounts) -> None:
         settings = self.settings
+        bind_pdus = {
+            name: bind_pdu(settings, link.config)
+            for name, link in settings.links.items()
+            if isinstance(link.config, ClientLink)
+        }
         reception = Reception(
             self._dialogues, SmsTurns(self._ports, self._turns), self._outbox, self._binds, settings.links,
-            self._chronicle, accounts, self.work, self._metrics, self._process,
+            self._chronicle, accounts, self.work, self._metrics, self._states, self._traces, bind_pdus, self._process,
         )  # fmt: skip
         reactor = reactor_on(self._loop)
-        for upstream in _upstreams(reactor, settings, reception):
+        for upstream in _upstreams(reactor, settings, reception, bind_pdus):
             self._closing.push_async_callback(upstream.close)
+            self._upstreams.append(upstream)
             upstream.start()
-        listener = await _listen(reactor, settings, reception)
-        self._closing.push_async_callback(listener.close)
+        for listener in await _listen(reactor, settings, reception):
+            self._closing.push_async_callback(listener.close)
+            self._listeners.append(listener)
 
     async def _open_http(self) -> None:
         settings, engine = self.settings, self.settings.engine
@@ -175,12 +213,14 @@ class _Engine:
         probes: dict[str, Probe] = {"sessions": lambda: _sessions_probe(store), "billing": lambda: billing.ready(1.0)}
         announcer = Announcer(self._versions, engine.networks, self._outbox, time.time)
         operators = OperatorSide(
-            self.watch, self._log.last if self._log else None, self._recordings, _keys(settings, engine.operators)
-        )
+            self.watch, self._log.last if self._log else None, self._recordings, _keys(settings, engine.operators),
+            self._states, self._binds, self._traces,
+        )  # fmt: skip
         http = HttpSide(
             self._metrics, probes, announcer, _keys(settings, engine.clients), self._loop.time, self._health,
             operators.routes,
         )  # fmt: skip
+        self._http = http
         self._closing.push_async_callback(http.close)
         try:
             await http.start(engine.http_listen)
@@ -250,24 +290,50 @@ def _calm_garbage_collector() -> None:
     gc.set_threshold(50_000, 20, 20)
 
 
-def _limits(settings: Settings) -> Limits:
-    return Limits(response_seconds_max=settings.engine.sms_response_seconds_max)
+async def _listen(reactor: AsyncioSelectorReactor, settings: Settings, reception: Reception) -> list[Listener]:
+    engine = settings.engine
+    wanted: list[tuple[str, Address, ServerTls | None]] = [("smpp_listen", engine.smpp_listen, None)]
+    if engine.smpp_tls is not None:
+        wanted.append(("smpp_tls.listen", engine.smpp_tls.listen, _server_tls(settings, engine.smpp_tls)))
+    listeners = []
+    for key, address, tls in wanted:
+        try:
+            listeners.append(await listen(reactor, address.host, address.port, reception, settings.limits, tls=tls))
+        except OSError as error:
+            raise StartError(f"engine.{key}: cannot listen on {address}: {error}") from None
+    return listeners
 
 
-async def _listen(reactor: AsyncioSelectorReactor, settings: Settings, reception: Reception) -> Listener:
-    address = settings.engine.smpp_listen
+def _server_tls(settings: Settings, tls: SmppTls) -> ServerTls:
+    client_ca = settings.path(tls.client_ca_file) if tls.client_ca_file else None
     try:
-        return await listen(reactor, address.host, address.port, reception, _limits(settings))
-    except OSError as error:
-        raise StartError(f"engine.smpp_listen: cannot listen on {address}: {error}") from None
+        return server_options(settings.path(tls.certificate_file), settings.path(tls.key_file), client_ca)
+    except TlsError as error:
+        raise StartError(f"engine.smpp_tls: {error}") from None
 
 
-def _upstreams(reactor: AsyncioSelectorReactor, settings: Settings, reception: Reception) -> list[Upstream]:
+def client_tls(settings: Settings, name: str, link: ClientLink) -> ClientTls | None:
+    """How we speak TLS to this peer; None: not at all. Raises StartError."""
+    tls = link.tls
+    if tls is None:
+        return None
+    certificate = settings.path(tls.certificate_file) if tls.certificate_file else None
+    key = settings.path(tls.key_file) if tls.key_file else certificate
+    try:
+        return client_options(tls.name or link.address.host, settings.path(tls.ca_file), certificate, key)
+    except TlsError as error:
+        raise StartError(f"engine.links.{name}.tls: {error}") from None
+
+
+def _upstreams(
+    reactor: AsyncioSelectorReactor, settings: Settings, reception: Reception, bind_pdus: Mapping[str, BindPdu]
+) -> list[Upstream]:
     """One for each link that we bind to ourselves."""
     return [
         Upstream(
-            reactor, name, link.config.address.host, link.config.address.port, bind_pdu(settings, link.config),
-            reception, _limits(settings), binds=link.config.binds, random=random.random, clock=time.time,
+            reactor, name, link.config.address.host, link.config.address.port, bind_pdus[name],
+            reception, link.limits, binds=link.config.binds, random=random.random, clock=time.time,
+            tls=client_tls(settings, name, link.config),
         )
         for name, link in settings.links.items()
         if isinstance(link.config, ClientLink)

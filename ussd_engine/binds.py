@@ -39,6 +39,17 @@ class Binds:
         """How many binds of a link are open."""
         return sum(each is link for each in self._links.values())
 
+    def of(self, name: str) -> tuple[Bind, ...]:
+        """The open binds of the link with this name."""
+        return tuple(bind for bind, link in self._links.items() if link.name == name)
+
+    def in_flight(self) -> dict[str, int]:
+        """How many requests of ours wait for an answer, by link."""
+        found: dict[str, int] = {}
+        for bind, link in self._links.items():
+            found[link.name] = found.get(link.name, 0) + bind.in_flight
+        return found
+
     def heard(self, msisdn: str, bind: Bind) -> None:
         """A number spoke on this bind."""
         self._heard[msisdn] = bind

@@ -13,7 +13,7 @@ from smpp.errors import BindRefused
 from strict_yaml import StrictYamlError
 
 from . import app
-from .commands import CommandFailed, demo, handset, menus, operate
+from .commands import CommandFailed, demo, handset, links, menus, operate
 from .config import read_settings
 
 _EXAMPLES = (
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     config.add_argument("--config", type=Path, default=Path("config.yaml"), help="settings (default: config.yaml)")
     serve = commands.add_parser("serve", parents=[config], help="run the engine until Ctrl-C or SIGTERM")
     serve.set_defaults(run=_serve)
-    for each in (menus, handset, demo, operate):
+    for each in (menus, handset, demo, operate, links):
         each.add(commands, config)
     return parser
 

@@ -6,7 +6,6 @@ with one another is checked in `_consistent`; nothing is checked later than at s
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,52 +15,38 @@ from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from billing.contract import LANGUAGES
+from smpp.limits import Limits
 from smpp.states import Role
-from strict_yaml import Mistake, Node, Place, Range, StrictYamlError, did_you_mean, into, read_file
+from strict_yaml import Mistake, Node, Place, Range, StrictYamlError, did_you_mean, into, laid_over, read_file
 
 from . import msisdn
 from .dialect import Dialect, overridden, read_dialects
+from .peer_config import (
+    Address as Address,
+)
+from .peer_config import (
+    AddressRange as AddressRange,
+)
+from .peer_config import (
+    ClientLink as ClientLink,
+)
+from .peer_config import (
+    LinkConfig as LinkConfig,
+)
+from .peer_config import (
+    RawNode as RawNode,
+)
+from .peer_config import (
+    RouteConfig as RouteConfig,
+)
+from .peer_config import (
+    ServerLink as ServerLink,
+)
 
 SYSTEM_ID_CHARACTERS_MAX = 15
 """SMPP 3.4 section 5.2.1, without the NUL."""
 _ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}\Z")
 _LINK_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}\Z")
-
-
-@dataclass(frozen=True)
-class Address:
-    """A host and a port to listen on or connect to, written `host:port`."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def from_yaml(cls, node: Node, mistakes: list[Mistake]) -> Address | None:
-        host, _, port = str(node.value).rpartition(":")
-        if isinstance(node.value, str) and host and re.fullmatch(r"[0-9]{1,5}", port) and int(port) < 65536:
-            return cls(host.strip("[]"), int(port))
-        mistakes.append(Mistake(node.place, f"'{node.value}' is no address", "Write host:port, as 127.0.0.1:2775."))
-        return None
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True)
-class AddressRange:
-    """Addresses that may bind, as `10.1.2.0/24`."""
-
-    network: ipaddress.IPv4Network | ipaddress.IPv6Network
-
-    @classmethod
-    def from_yaml(cls, node: Node, mistakes: list[Mistake]) -> AddressRange | None:
-        try:
-            return cls(ipaddress.ip_network(str(node.value)))
-        except ValueError:
-            mistakes.append(
-                Mistake(node.place, f"'{node.value}' is no address range", "Write 10.1.2.0/24 or 10.1.2.3/32.")
-            )
-            return None
 
 
 @dataclass(frozen=True)
@@ -75,79 +60,14 @@ class Network:
 
 
 @dataclass(frozen=True)
-class PeerFields:
-    """What every link says of its peer."""
+class SmppTls:
+    """Where peers bind to us over TLS, and with which certificates."""
 
-    network: str
-    dialect: str
-    trust: Literal["operator", "partner", "none"]
-    system_id: str
-
-
-@dataclass(frozen=True)
-class ServerLink(PeerFields):
-    """They bind to us: a USSD centre or a partner with an account here."""
-
-    role: Literal["server"]
-    password_hash: str
-    allowed_from: tuple[AddressRange, ...]
-    demo: bool = False
-    binds_max: Annotated[int, Range(1, 1000)] = 4
-    dialect_fields: RawNode | None = None
-
-
-@dataclass(frozen=True)
-class ClientLink(PeerFields):
-    """We bind to them: a USSD centre or an SMSC that has an account for us."""
-
-    role: Literal["client"]
-    address: Address
-    password_file: str
-    bind: Literal["transceiver", "transmitter", "receiver"] = "transceiver"
-    binds: Annotated[int, Range(1, 100)] = 1
-    system_type: str = ""
-    dialect_fields: RawNode | None = None
-
-
-@dataclass(frozen=True)
-class LinkConfig:
-    """One peer, of either role."""
-
-    peer: ServerLink | ClientLink
-
-    @classmethod
-    def from_yaml(cls, node: Node, mistakes: list[Mistake]) -> LinkConfig | None:
-        role = node.items.get("role")
-        if role is None or role.value not in ("server", "client"):
-            what = "a link needs its role"
-            mistakes.append(
-                Mistake(role.place if role else node.place, what, "Write `role: server` or `role: client`.")
-            )
-            return None
-        kind: type[ServerLink | ClientLink] = ServerLink if role.value == "server" else ClientLink
-        peer = into(kind, node, mistakes)
-        return None if peer is None else cls(peer)
-
-
-@dataclass(frozen=True)
-class RouteConfig:
-    """How SMS leave to a network: over which links, in this order, and under which address."""
-
-    links: tuple[str, ...]
-    sender: str
-    senders: dict[str, str] = field(default_factory=dict)
-    """Service → its own sender, where it has one."""
-
-
-@dataclass(frozen=True)
-class RawNode:
-    """A part of the file that is read later, with what it belongs to."""
-
-    node: Node
-
-    @classmethod
-    def from_yaml(cls, node: Node, _mistakes: list[Mistake]) -> RawNode:
-        return cls(node)
+    listen: Address
+    certificate_file: str
+    key_file: str
+    client_ca_file: str = ""
+    """Who must have signed the certificate of a peer; "": none is asked for."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +133,8 @@ class EngineConfig:
     clients: dict[str, str] = field(default_factory=dict)
     operators: dict[str, str] = field(default_factory=dict)
     clock_skew_seconds_max: Annotated[float, Range(1, 600)] = 60.0
-    sms_response_seconds_max: Annotated[float, Range(1, 120)] = 30.0
+    smpp_tls: SmppTls | None = None
+    limits: RawNode | None = None
 
 
 @dataclass(frozen=True)
@@ -233,6 +154,7 @@ class Link(NamedTuple):
     config: ServerLink | ClientLink
     network: Network
     dialect: Dialect
+    limits: Limits = Limits()
 
     @property
     def role(self) -> Role:
@@ -246,6 +168,8 @@ class Settings(NamedTuple):
     config: Config
     folder: Path
     links: dict[str, Link]
+    limits: Limits = Limits()
+    """Of peers that have not said who they are."""
 
     @property
     def engine(self) -> EngineConfig:
@@ -272,9 +196,10 @@ def read_settings(path: Path) -> Settings:
     engine = node.items["engine"]
     mistakes += _consistent(config, engine)
     links = _links(config, engine, path.parent / config.engine.dialects, mistakes)
-    if mistakes:
+    limits = _limits(config, None, mistakes)
+    if mistakes or limits is None:
         raise StrictYamlError(mistakes)
-    return Settings(config, path.parent.resolve(), links)
+    return Settings(config, path.parent.resolve(), links, limits)
 
 
 def _consistent(config: Config, node: Node) -> list[Mistake]:
@@ -364,10 +289,20 @@ def _links(config: Config, engine: Node, folder: Path, mistakes: list[Mistake]) 
             continue
         fields = link.dialect_fields.node if link.dialect_fields else None
         dialect = overridden(dialects[link.dialect][1], fields, mistakes)
-        if network is not None and dialect is not None:
-            found[name] = Link(name, link, network, dialect)
+        limits = _limits(config, link.limits, mistakes)
+        if network is not None and dialect is not None and limits is not None:
+            found[name] = Link(name, link, network, dialect, limits)
     mistakes += _routes(config, engine)
     return found
+
+
+def _limits(config: Config, own: RawNode | None, mistakes: list[Mistake]) -> Limits | None:
+    """A link's limits: its own, over those of all links, over the defaults."""
+    common = config.engine.limits
+    nodes = [each.node for each in (common, own) if each is not None]
+    if not nodes:
+        return Limits()
+    return into(Limits, nodes[0] if len(nodes) == 1 else laid_over(*nodes), mistakes)
 
 
 def _account(name: str, link: ServerLink, place: Place, accounts: dict[str, str]) -> Iterator[Mistake]:

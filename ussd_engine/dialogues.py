@@ -14,7 +14,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
-from smpp.errors import WindowFull, WrongState
+from smpp.errors import TooFast, WindowFull, WrongState
 from smpp.pdu import Pdu
 
 from . import over_smpp
@@ -89,6 +89,11 @@ class Dialogues:
         self._exchanges: dict[str, Exchange] = {}
         self._waiting: dict[Bind, deque[Exchange]] = {}
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a message waits for its screen, or a screen for its acceptance."""
+        return bool(self._exchanges)
+
     def heard(self, bind: Bind, link: Link, message: Message) -> None:
         """A message of a dialogue, accepted on the wire."""
         exchange = Exchange(bind, link, message, self._now())
@@ -161,10 +166,8 @@ class Dialogues:
                 over_smpp.screen_pdu(text, reply.ends, exchange.msisdn, exchange.code, link.dialect, link.role),
                 exchange,
             )
-        except WindowFull:
-            if not exchange.waits:
-                exchange.waits = True
-                self._waiting.setdefault(bind, deque()).append(exchange)
+        except WindowFull as error:
+            self._wait(exchange, bind, error)
             return True
         except (WrongState, ValueError):  # the bind ends, or the link's dialect has a field that cannot be written
             self._lost(exchange)
@@ -184,6 +187,17 @@ class Dialogues:
         elif response.command_status:
             self._metrics.screens_refused.inc()
         self._forget(exchange)
+        self._send_waiting(bind)
+
+    def _wait(self, exchange: Exchange, bind: Bind, error: WindowFull) -> None:
+        """The screen leaves when a place in the window is free, or when the rate has room."""
+        if not exchange.waits:
+            exchange.waits = True
+            self._waiting.setdefault(bind, deque()).append(exchange)
+        if isinstance(error, TooFast):
+            asyncio.get_running_loop().call_later(error.wait_seconds, self._send_waiting, bind)
+
+    def _send_waiting(self, bind: Bind) -> None:
         waiting = self._waiting.get(bind)
         while waiting:
             following = waiting.popleft()

@@ -22,6 +22,8 @@ from .outbox import NotSent
 from .signed import ClientKeys, Refused, problem, read_signed
 
 READY_SECONDS_MAX = 1.0
+SHUTDOWN_SECONDS = 1.0
+"""What is being asked when the engine has drained and stops has so long."""
 TOLD_SECONDS = 180.0
 """How long a notice is remembered as sent: longer than a signature is good for."""
 TOLD_MAX = 100_000
@@ -54,6 +56,13 @@ class HttpSide:
         self._now = now
         self._told: OrderedDict[str, tuple[float, str]] = OrderedDict()
         self._runner: web.AppRunner | None = None
+        self._telling = 0
+        self.takes_notices = True
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a notice is on its way to an SMSC."""
+        return bool(self._telling)
 
     async def start(self, address: Address) -> None:
         """Listens. Raises OSError on a busy port."""
@@ -67,7 +76,7 @@ class HttpSide:
                 *self._routes,
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
         await self._runner.setup()
         await web.TCPSite(self._runner, address.host, address.port).start()
 
@@ -80,7 +89,13 @@ class HttpSide:
         """200 when the SMSC has accepted the SMS; 503 try later; 400, 401 and 422 never try again."""
         try:
             signed = await read_signed(request, self._clients)
-            message_id = await self._tell(notices.from_octets(signed.body))
+            if not self.takes_notices:
+                raise NotSent("the engine is stopping")
+            self._telling += 1
+            try:
+                message_id = await self._tell(notices.from_octets(signed.body))
+            finally:
+                self._telling -= 1
         except Refused as error:
             return self._problem(error.status, str(error))
         except notices.NoticeError as error:

@@ -62,7 +62,9 @@ class Metrics:
         )
         self.records_lost = Counter("ussd_records_lost", "Histories that could not be kept", registry=registry)
         self.records_failed = Counter("ussd_records_failed", "Writes of records that failed", registry=registry)
-        self.quirks = Counter("smpp_quirks", "Oddities of peers that were tolerated", ["kind"], registry=registry)
+        self.loop_lag = Histogram(
+            "ussd_loop_lag_seconds", "How late the loop was", buckets=TURN_SECONDS, registry=registry
+        )
         sms = Counter("ussd_sms", "SMS, by what became of them", ["outcome"], registry=registry)
         self.sms_received = sms.labels("received")
         self.sms_sent = sms.labels("sent")

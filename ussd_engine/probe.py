@@ -19,6 +19,7 @@ from smpp.errors import BindRefused
 from smpp.limits import Limits
 from smpp.pdu import BindPdu, Pdu
 from smpp.reactor import reactor_on
+from smpp.tls import ClientTls
 
 from .config import Address, ClientLink, Link
 
@@ -63,14 +64,16 @@ class _Owner:
         self.ended.set_result(reason)
 
 
-async def probe_client(link: Link, config: ClientLink, bind: BindPdu, seconds_max: float) -> Finding:
+async def probe_client(
+    link: Link, config: ClientLink, bind: BindPdu, tls: ClientTls | None, seconds_max: float
+) -> Finding:
     """Binds to the peer and unbinds; both must be answered."""
     owner = _Owner()
     reactor = reactor_on(asyncio.get_running_loop())
-    limits = Limits(bind_answer_seconds=seconds_max, unbind_answer_seconds=seconds_max)
+    limits = Limits(connect_seconds=seconds_max, bind_answer_seconds=seconds_max, unbind_answer_seconds=seconds_max)
     begun = time.perf_counter()
     try:
-        opened = await dial(reactor, config.address.host, config.address.port, bind, owner, limits, seconds_max)
+        opened = await dial(reactor, config.address.host, config.address.port, bind, owner, limits, tls)
     except BindRefused as error:
         full = error.status == constants.ESME_RALYBND
         text = f"{config.address} refuses to bind: {constants.status_name(error.status)}"

@@ -15,22 +15,24 @@ from typing import TYPE_CHECKING, TypeAlias
 import structlog
 
 from smpp import constants
-from smpp.pdu import DataSm, DataSmResp, DeliverSm, Pdu, SubmitSm, SubmitSmResp, answer
+from smpp.pdu import BindReceiver, DataSm, DataSmResp, DeliverSm, Outbind, Pdu, SubmitSm, SubmitSmResp, answer
 from smpp.receipt import read_receipt
 from smpp.segments import PARTS_MAX, Joiner, TextTooLong, split
 
 from . import over_smpp
-from .accounts import Accounts
+from .accounts import Accounts, may_outbind
 from .binds import Binds
 from .chronicle import Chronicle
 from .config import Link, ServerLink
 from .dialogues import Dialogues, Exchange
 from .language.menu import Service
+from .link_states import LinkStates
 from .metrics import Metrics
 from .outbox import NotSent, Outbox, Part, Sms
 from .over_smpp import CODE_CHARACTERS_MAX, Kind, Message
 from .record import OVERLOAD, sms_record
 from .sms_turn import LATER, Incoming, SmsTurns
+from .trace import Traces
 from .work import Work
 
 if TYPE_CHECKING:
@@ -64,9 +66,15 @@ class Reception:
         accounts: Accounts,
         work: Work,
         metrics: Metrics,
+        states: LinkStates,
+        traces: Traces,
+        bind_pdus: Mapping[str, BindPdu],
         process: str,
     ) -> None:
-        """`process`: tells this process' binds from another's."""
+        """`bind_pdus`: how we bind to whom we bind to. `process`: tells this process' binds from another's."""
+        self._states = states
+        self._traces = traces
+        self._bind_pdus = bind_pdus
         self._dialogues = dialogues
         self._sms_turns = sms_turns
         self._outbox = outbox
@@ -95,9 +103,14 @@ class Reception:
 
     async def bind(self, bind: Bind, request: BindPdu) -> int:
         """The status that answers a bind; 0 accepts."""
-        found = await self._accounts.authenticate(request.system_id, request.password, bind.peer_ip)
+        found = await self._accounts.authenticate(
+            request.system_id, request.password, bind.peer_ip, secure=bind.is_secure, certificate=bind.certificate_name
+        )
         status = found if isinstance(found, int) else self._admit(bind, found)
         if status:
+            account = self._accounts.link_of(request.system_id)
+            if account is not None:
+                self._states.failed(account.name, f"bind from {bind.peer_ip} refused: {constants.status_name(status)}")
             self._metrics.binds_refused.inc()
             self._log.warning("bind refused", peer=bind.peer_ip, status=constants.status_name(status))
         return status
@@ -112,6 +125,18 @@ class Reception:
         self._count += 1
         bind.name = f"{link.name}.{self._process}.{self._count}"
         self._binds.add(bind, link)
+        state = self._states[link.name]
+        bind.serve(link.limits, state.traffic, state.flow)
+        self._traces.attend(bind, link.name)
+
+    def outbind(self, bind: Bind, request: Outbind) -> BindPdu | None:
+        """A centre asks to be bound to: we do, as the link that its address and name belong to."""
+        for name, pdu in self._bind_pdus.items():
+            if may_outbind(self._links[name], request.system_id, bind.peer_ip):
+                bind.name = name
+                return BindReceiver(*pdu)
+        self._log.warning("outbind not expected", peer=bind.peer_ip)
+        return None
 
     def bound(self, bind: Bind) -> None:
         link = self._binds.link_of(bind)
@@ -119,26 +144,31 @@ class Reception:
             link = self._links[bind.name]
             self._take(bind, link)
         self._bound.add(bind)
+        self._states.bound(link.name)
         self._metrics.binds.labels(link.name).inc()
         self._log.info("bound", link=link.name, bind=bind.name, peer=bind.peer_ip, state=bind.state.value)
 
     def not_bound(self, upstream: Upstream, error: ConnectionError) -> None:
         """A try to bind to a peer failed; another will follow."""
+        self._states.not_bound(upstream.name, error)
         self._metrics.dials_failed.labels(upstream.name).inc()
-        self._log.warning("not bound", link=upstream.name, reason=str(error))
+        wrong = self._states[upstream.name].wrong_account
+        (self._log.error if wrong else self._log.warning)("not bound", link=upstream.name, reason=str(error))
 
     def gone(self, bind: Bind, reason: str) -> None:
         link = self._binds.drop(bind)
         self._dialogues.gone(bind)
         if link is not None and bind in self._bound:
             self._bound.remove(bind)
+            self._states.gone(link.name, reason)
             self._metrics.binds.labels(link.name).dec()
             self._log.info("bind ended", link=link.name, bind=bind.name, reason=reason)
             if not self._binds.count(link):
                 self._chronicle.link_lost(link.name)
 
     def quirk(self, bind: Bind, kind: str) -> None:
-        self._metrics.quirks.labels(kind).inc()
+        if self._binds.link_of(bind) is None:
+            self._states.quirks_of_strangers[kind] += 1  # those of links are in their traffic
 
     # --- messages -------------------------------------------------------------------------------------------------
 
@@ -176,7 +206,8 @@ class Reception:
             return constants.ESME_RINVSRCADR
         if len(message.code) > CODE_CHARACTERS_MAX:
             return constants.ESME_RINVDSTADR  # it is our address in every screen, and would not fit there
-        return constants.ESME_RTHROTTLED if self._work.is_full else constants.ESME_ROK
+        refused = not self._work.takes_new if message.kind is Kind.BEGIN else self._work.is_full
+        return constants.ESME_RTHROTTLED if refused else constants.ESME_ROK
 
     def _refuse(self, bind: Bind, pdu: Pdu, status: int) -> None:
         (self._metrics.throttled if status == constants.ESME_RTHROTTLED else self._metrics.refused).inc()
@@ -197,7 +228,7 @@ class Reception:
             self._refuse(bind, pdu, constants.ESME_RINVDSTADR)  # no service takes an SMS at this address
         elif message.msisdn is None:
             self._accept(bind, pdu)  # from a short number or a name: never answered
-        elif self._work.is_full:
+        elif not self._work.takes_new:
             self._refuse(bind, pdu, constants.ESME_RTHROTTLED)
         else:
             text = self._joiners[link.name].add(pdu.source_addr, pdu.destination_addr, pdu, self._now())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
@@ -11,6 +12,11 @@ import structlog
 from .metrics import Metrics
 
 T = TypeVar("T")
+
+LOOK_SECONDS = 0.1
+LAG_SECONDS_MAX = 0.5
+"""A loop that is later than this begins nothing new: there would soon be a queue of a second."""
+DRAIN_LOOK_SECONDS = 0.02
 
 
 class Work:
@@ -21,12 +27,29 @@ class Work:
         self._in_flight_max = in_flight_max
         self._tasks: set[asyncio.Task[None]] = set()
         self._log = structlog.get_logger()
+        self._closed = False
         self.is_open = True
+        """Nothing new is begun once it is not: the engine is stopping."""
+        self.lag_seconds = 0.0
+        """How late the loop was when somebody looked last."""
 
     @property
     def is_full(self) -> bool:
-        """Whether more must be refused now."""
-        return not self.is_open or len(self._tasks) >= self._in_flight_max
+        """Whether everything must be refused now."""
+        return self._closed or len(self._tasks) >= self._in_flight_max
+
+    @property
+    def takes_new(self) -> bool:
+        """Whether a dialogue may begin, and an SMS be taken: what has begun already goes before."""
+        return self.is_open and not self.is_full and self.lag_seconds < LAG_SECONDS_MAX
+
+    async def watch_lag(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Looks how late the loop is, for as long as the engine runs."""
+        while True:
+            due = loop.time() + LOOK_SECONDS
+            await asyncio.sleep(LOOK_SECONDS)
+            self.lag_seconds = max(0.0, loop.time() - due)
+            self._metrics.loop_lag.observe(self.lag_seconds)
 
     def begin(self, work: Coroutine[None, None, None]) -> None:
         """Works on it as a task of its own."""
@@ -47,8 +70,11 @@ class Work:
         """Shows in the metrics how much there is."""
         self._metrics.turns_in_flight.set(len(self._tasks))
 
-    async def drain(self, seconds_max: float) -> None:
-        """Takes on no more, and waits until what there is has been done."""
+    async def drain(self, seconds_max: float, is_busy: Callable[[], bool]) -> None:
+        """Begins nothing new, and waits until what there is has been done and `is_busy` says no; then takes nothing."""
         self.is_open = False
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds_max)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds_max):
+                while self._tasks or is_busy():  # noqa: ASYNC110 - once in a life, and of many parts
+                    await asyncio.sleep(DRAIN_LOOK_SECONDS)
+        self._closed = True

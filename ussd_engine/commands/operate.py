@@ -80,19 +80,21 @@ def add(  # long because: a command and its options stand side by side
 # --- asking a running engine ----------------------------------------------------------------------------------------
 
 
-def ask(settings: Settings, path: str, msisdn: str = "") -> dict[str, Any]:
+def ask(settings: Settings, path: str, msisdn: str = "", link: str = "", seconds: float = 0.0) -> dict[str, Any]:
     """What the running engine answers to an operator's question. Raises CommandFailed."""
-    return asyncio.run(ask_engine(settings, path, msisdn))
+    return asyncio.run(ask_engine(settings, path, msisdn, link, seconds))
 
 
-async def ask_engine(settings: Settings, path: str, msisdn: str = "") -> dict[str, Any]:
+async def ask_engine(
+    settings: Settings, path: str, msisdn: str = "", link: str = "", seconds: float = 0.0
+) -> dict[str, Any]:
     """As `ask`, in a running loop."""
     operators = settings.engine.operators
     if not operators:
         raise CommandFailed("config.yaml names nobody under `engine.operators`: there is no key to ask with")
     client, file = next(iter(operators.items()))
     key = app.key_of(settings, file)
-    body = json.dumps({"by": getpass.getuser(), "msisdn": msisdn}).encode()
+    body = json.dumps({"by": getpass.getuser(), "msisdn": msisdn, "link": link, "seconds": seconds}).encode()
     address = settings.engine.http_listen
     headers = sign(client, key, "POST", path, body, time.time())
     try:
@@ -192,11 +194,11 @@ def _probe(arguments: argparse.Namespace) -> int:
         return probe.UNKNOWN
     if isinstance(link.config, ClientLink):
         try:
-            bind = app.bind_pdu(settings, link.config)
+            bind, tls = app.bind_pdu(settings, link.config), app.client_tls(settings, link.name, link.config)
         except app.StartError as error:
             print(f"{probe.WORDS[probe.UNKNOWN]} - {link.name}: {error}")
             return probe.UNKNOWN
-        found = uvloop.run(probe.probe_client(link, link.config, bind, arguments.seconds))
+        found = uvloop.run(probe.probe_client(link, link.config, bind, tls, arguments.seconds))
     else:
         found = uvloop.run(probe.probe_server(link, settings.engine.http_listen, arguments.seconds))
     print(json.dumps({**found._asdict(), "state": probe.WORDS[found.state]}) if arguments.json else found)

@@ -17,12 +17,14 @@ from smpp.connection import (
     Closing,
     Connection,
     Event,
+    OutbindReceived,
     Quirk,
     RequestExpired,
     RequestReceived,
     ResponseReceived,
 )
 from smpp.errors import (
+    QUIRK_LATE_RESPONSE,
     QUIRK_REFUSED_PDU,
     QUIRK_UNEXPECTED_RESPONSE,
     QUIRK_UNKNOWN_COMMAND,
@@ -34,6 +36,7 @@ from smpp.errors import (
 )
 from smpp.limits import Limits
 from smpp.states import Role, State
+from smpp.traffic import STATUS_OTHER
 from smpp.window import SEQUENCE_MAX, Window
 
 BIND = p.BindTransceiver(system_id="ussdc", password="secret")
@@ -322,7 +325,9 @@ def test_an_answer_that_comes_too_late_is_counted_and_gives_nothing() -> None:
     number = connection.send(p.DeliverSm(), 0.0)
     connection.tick(10.0)
     late = connection.receive(encode(p.DeliverSmResp(sequence_number=number)), 10.1)
-    assert late == [Quirk(QUIRK_UNEXPECTED_RESPONSE)]
+    assert late == [Quirk(QUIRK_LATE_RESPONSE)]
+    again = connection.receive(encode(p.DeliverSmResp(sequence_number=number)), 10.2)
+    assert again == [Quirk(QUIRK_UNEXPECTED_RESPONSE)]
 
 
 def test_a_partial_pdu_is_waited_for_five_seconds() -> None:
@@ -419,7 +424,7 @@ def test_an_answer_to_nothing_and_an_answer_to_something_else_are_only_counted()
 
 
 def test_a_full_window_refuses_and_an_answer_makes_room() -> None:
-    connection = server(limits=Limits(window_max=2))
+    connection = server(limits=Limits(window_out=2))
     first = connection.send(p.DeliverSm(), 0.0)
     connection.send(p.DeliverSm(), 0.0)
     with pytest.raises(WindowFull):
@@ -430,7 +435,7 @@ def test_a_full_window_refuses_and_an_answer_makes_room() -> None:
 
 
 def test_a_full_window_does_not_keep_a_link_from_being_watched_or_ended() -> None:
-    connection = server(limits=Limits(window_max=1, response_seconds_max=1000))
+    connection = server(limits=Limits(window_out=1, ussd_response_seconds=1000))
     connection.send(p.DeliverSm(), 0.0)
     connection.tick(30.0)
     connection.unbind(30.0)
@@ -440,7 +445,7 @@ def test_a_full_window_does_not_keep_a_link_from_being_watched_or_ended() -> Non
 def test_our_sequence_numbers_wrap_at_7fffffff_past_those_still_waiting() -> None:
     window = Window(10, last_sequence_number=SEQUENCE_MAX - 1)
     for number in (1, 2):
-        window.add(p.DeliverSm(sequence_number=number), None, 0.0)
+        window.add(p.DeliverSm(sequence_number=number), None, 0.0, 10.0)
     assert [window.allot(), window.allot(), window.allot()] == [0x7FFFFFFF, 3, 4]
 
 
@@ -467,3 +472,147 @@ def test_requests_that_came_before_an_unbind_are_answered_before_it() -> None:
     assert closing == Closing("unbound_by_peer")
     connection.respond(asked.pdu, c.ESME_ROK)
     assert written(connection) == [p.SubmitSmResp(sequence_number=8), p.UnbindResp(sequence_number=9)]
+
+
+# --- windows ---
+
+
+def test_many_unanswered_requests_ask_for_no_more_to_be_read_and_beyond_the_hard_limit_they_are_throttled() -> None:
+    connection = server(limits=Limits(window_in=2, window_in_max=3))
+    events: list[Event] = []
+    for number in range(10, 14):
+        events += connection.receive(encode(p.SubmitSm(sequence_number=number)), 1.0)
+    taken = [event.pdu for event in events if isinstance(event, RequestReceived)]
+    assert [pdu.sequence_number for pdu in taken] == [10, 11, 12]
+    assert events[-1] == Quirk("window_exceeded")
+    (refusal,) = written(connection)
+    assert (refusal.sequence_number, refusal.command_status) == (13, c.ESME_RTHROTTLED)
+    assert connection.is_full
+    connection.respond(taken[0], 0)
+    assert connection.is_full
+    connection.respond(taken[1], 0)
+    assert not connection.is_full
+
+
+def test_while_we_do_not_read_the_peer_is_not_taken_for_silent() -> None:
+    connection = server(limits=Limits(window_in=1))
+    connection.receive(encode(p.SubmitSm(sequence_number=10)), 0.0)
+    for now in (29.0, 58.0, 87.0):
+        assert connection.tick(now) == []
+    assert written(connection) == []
+
+
+def test_an_alert_needs_no_answer_and_takes_no_place() -> None:
+    connection = client(limits=Limits(window_in=1))
+    connection.receive(encode(p.AlertNotification(sequence_number=10)), 0.0)
+    assert not connection.is_full
+
+
+def test_an_sms_may_take_longer_to_be_answered_than_a_screen() -> None:
+    connection = server()
+    screen, sms = p.DeliverSm(short_message=b"screen"), p.DeliverSm(short_message=b"sms")
+    connection.send(sms, 0.0, "sms", 30.0)
+    connection.send(screen, 1.0, "screen")
+    assert [event.context for event in connection.tick(11.0) if isinstance(event, RequestExpired)] == ["screen"]
+    connection.receive(encode(p.EnquireLink(sequence_number=9)), 12.0)
+    assert [event.context for event in connection.tick(30.0) if isinstance(event, RequestExpired)] == ["sms"]
+
+
+def test_an_expired_number_is_not_used_again_for_a_minute() -> None:
+    window = Window(10, last_sequence_number=SEQUENCE_MAX - 1, late_seconds=60.0)
+    number = window.allot()
+    window.add(p.DeliverSm(sequence_number=number), None, 0.0, 10.0)
+    window.expired(10.0)
+    window._last = SEQUENCE_MAX - 1
+    assert window.allot() == 1
+    window.expired(70.1)
+    window._last = SEQUENCE_MAX - 1
+    assert window.allot() == SEQUENCE_MAX
+
+
+# --- time ---
+
+
+def test_a_link_without_messages_is_unbound_if_that_is_wanted_whatever_enquire_links_say() -> None:
+    connection = server(limits=Limits(inactivity_seconds=100))
+    for now in (25.0, 50.0, 75.0, 99.0):
+        connection.receive(encode(p.EnquireLink(sequence_number=int(now))), now)
+        assert connection.tick(now) == []
+    written(connection)
+    connection.tick(100.0)
+    assert [type(pdu) for pdu in written(connection)] == [p.Unbind]
+
+
+def test_a_message_keeps_an_inactive_link() -> None:
+    connection = server(limits=Limits(inactivity_seconds=100))
+    connection.receive(encode(p.SubmitSm(sequence_number=10)), 90.0)
+    connection.tick(100.0)
+    assert p.Unbind not in [type(pdu) for pdu in written(connection)]
+
+
+def test_tls_has_its_own_time_and_the_session_s_begins_behind_it() -> None:
+    connection = Connection(Role.SERVER, Limits(), 0.0, secured=False)
+    assert connection.tick(9.9) == []
+    connection.secure(9.9)
+    assert connection.tick(14.8) == []
+    assert connection.tick(14.9) == [Closing("not_bound_in_time")]
+    assert Connection(Role.SERVER, Limits(), 0.0, secured=False).tick(10.0) == [Closing("tls_not_agreed_in_time")]
+
+
+# --- outbind ---
+
+
+def test_a_centre_that_calls_us_asks_by_outbind_and_gets_a_bind() -> None:
+    connection = Connection(Role.SERVER, Limits(), 0.0)
+    (event,) = connection.receive(encode(p.Outbind("smsc", "pw", sequence_number=1)), 0.1)
+    assert isinstance(event, OutbindReceived)
+    connection.turn_around()
+    connection.send(p.BindReceiver("menu"), 0.2)
+    (bind,) = written(connection)
+    assert isinstance(bind, p.BindReceiver)
+    events = connection.receive(encode(p.BindReceiverResp("smsc", sequence_number=bind.sequence_number)), 0.3)
+    assert [type(each) for each in events] == [Bound]
+    assert connection.state is State.BOUND_RX
+
+
+def test_a_bound_peer_s_outbind_is_in_the_wrong_state_and_gets_no_answer() -> None:
+    connection = server()
+    assert connection.receive(encode(p.Outbind("smsc", sequence_number=9)), 1.0) == [Quirk(QUIRK_WRONG_STATE)]
+    assert written(connection) == []
+
+
+# --- what is counted, and what is shown ---
+
+
+def test_what_goes_over_a_connection_is_counted_by_command_and_status() -> None:
+    connection = server()
+    connection.receive(encode(p.SubmitSm(sequence_number=10)), 1.0)
+    (event,) = connection.receive(encode(p.SubmitSm(sequence_number=11)), 1.0)
+    assert isinstance(event, RequestReceived)
+    request = event.pdu
+    connection.respond(request, c.ESME_RTHROTTLED)
+    number = connection.send(p.DeliverSm(), 1.0)
+    connection.receive(encode(p.DeliverSmResp(sequence_number=number, command_status=0x0408)), 1.02)
+    traffic = connection.traffic
+    assert traffic.received[c.SUBMIT_SM, 0] == 2
+    assert traffic.sent[c.SUBMIT_SM_RESP, c.ESME_RTHROTTLED] == 1
+    assert traffic.received[c.DELIVER_SM_RESP, STATUS_OTHER] == 1
+    assert sum(traffic.response_seconds.counts) == 1
+    assert traffic.response_seconds.total == pytest.approx(0.02)
+    assert sum(traffic.window_depth.counts) == 1
+
+
+def test_the_round_trip_of_enquire_link_is_measured() -> None:
+    connection = server()
+    connection.tick(30.0)
+    (enquiry,) = written(connection)
+    connection.receive(encode(p.EnquireLinkResp(sequence_number=enquiry.sequence_number)), 30.2)
+    assert connection.traffic.enquire_seconds.total == pytest.approx(0.2)
+
+
+def test_a_trace_is_shown_every_pdu_both_ways_the_last_one_too() -> None:
+    shown: list[tuple[bool, int]] = []
+    connection = server()
+    connection.trace = lambda received, octets: shown.append((received, int.from_bytes(octets[4:8], "big")))
+    connection.receive(encode(p.EnquireLink(sequence_number=5)) + encode(p.Unbind(sequence_number=6)), 1.0)
+    assert shown == [(True, c.ENQUIRE_LINK), (False, c.ENQUIRE_LINK_RESP), (True, c.UNBIND), (False, c.UNBIND_RESP)]

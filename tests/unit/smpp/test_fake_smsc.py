@@ -20,7 +20,7 @@ from smpp.segments import Joiner, split
 from smpp.text import encode_ucs2
 
 ABAI = "77010000007"
-LIMITS = Limits(response_seconds_max=0.3, unbind_answer_seconds=0.3)
+LIMITS = Limits(window_out=100, ussd_response_seconds=0.3, unbind_answer_seconds=0.3)
 
 
 class Esme:

@@ -32,7 +32,7 @@ QUICK = Limits(
     session_init_seconds=0.3,
     partial_pdu_seconds=0.3,
     unbind_answer_seconds=0.3,
-    response_seconds_max=0.3,
+    ussd_response_seconds=0.3,
     bind_answer_seconds=0.5,
 )
 
@@ -56,6 +56,7 @@ class Owner:
         self.answers: list[Answered] = []
         self.quirks: list[str] = []
         self.reasons: list[str] = []
+        self.outbinds: dict[str, p.BindPdu] = {}
         self.on_request: Callable[[Link, p.Pdu], None] = lambda link, pdu: link.respond(pdu, c.ESME_ROK)
 
     def connected(self, peer_ip: str) -> bool:
@@ -66,6 +67,9 @@ class Owner:
         self.binds.append(request)
         await asyncio.sleep(self.bind_seconds)
         return self.status
+
+    def outbind(self, link: Link, request: p.Outbind) -> p.BindPdu | None:
+        return self.outbinds.get(request.system_id)
 
     def request(self, link: Link, pdu: p.Pdu) -> None:
         self.requests.append(pdu)
@@ -355,7 +359,7 @@ async def test_closing_does_not_wait_for_a_peer_that_never_answers(
 
 
 async def test_a_peer_that_does_not_read_is_closed_at_the_bound(reactor: AsyncioSelectorReactor, owner: Owner) -> None:
-    limits = Limits(unsent_octets_max=1_048_576, window_max=10**6)
+    limits = Limits(unsent_octets_max=1_048_576, window_out=10**6)
     listener = await listen(reactor, "127.0.0.1", 0, owner, limits)
     with socket.socket() as deaf:
         deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
