@@ -77,6 +77,7 @@ class Treatment(NamedTuple):
     delay_seconds: float = 0.0  # before anything below is done
     answered: bool = True  # False: the message is taken, and its response lost
     cut: bool = False  # the connection is cut instead, and the message not taken
+    receipt_first: bool = False  # its receipt (see `receipts_of`) goes out before its response
 
 
 class Screen(NamedTuple):
@@ -403,10 +404,13 @@ class FakeSmsc:
         else:
             self._messages += 1
             message_id = self._message_id(self._messages)
+            if treatment.receipt_first:
+                self._take(link, pdu, message_id)
             if treatment.answered:
                 response = SubmitSmResp if isinstance(pdu, SubmitSm) else DataSmResp
                 link.respond(pdu, response(message_id))
-            self._take(link, pdu, message_id)
+            if not treatment.receipt_first:
+                self._take(link, pdu, message_id)
 
     def _take(self, link: Link, pdu: Submitted, message_id: str) -> None:
         op = find_tlv(pdu, c.TAG_USSD_SERVICE_OP)

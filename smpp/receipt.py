@@ -157,7 +157,8 @@ _EARLY_OF_ONE_MAX: Final = 4  # an intermediate receipt or two, and the final on
 
 @dataclass(frozen=True, slots=True)
 class IdPolicy:
-    """How a centre spells message ids: in its responses, and in its receipts. Two spellings of one id give one key.
+    """How a centre spells message ids: in its responses, and in the text of its receipts. Two spellings of one id give
+    one key.
 
     As numbers ids are equal whatever their zeros and case; an id that is none is taken as text.
     """
@@ -172,9 +173,16 @@ class IdPolicy:
         return self._key(message_id, self.response)
 
     def receipt_keys(self, receipt: Receipt) -> tuple[str, ...]:
-        """The keys of the message that a receipt may mean, the likelier first."""
-        spelt = dict.fromkeys(each for each in (receipt.message_id, receipt.text_id) if each)
-        return tuple(dict.fromkeys(self._key(each, self.receipt) for each in spelt))
+        """The keys of the message that a receipt may mean, the likelier first.
+
+        An id in receipted_message_id that the text has not, or spells otherwise, is that of the response (5.3.2.12).
+        """
+        keys: list[str] = []
+        if receipt.message_id and receipt.message_id != receipt.text_id:
+            keys.append(self._key(receipt.message_id, self.response))
+        if receipt.text_id:
+            keys.append(self._key(receipt.text_id, self.receipt))
+        return tuple(dict.fromkeys(keys))
 
     def _key(self, message_id: str, spelling: Spelling) -> str:
         base = _BASES.get(spelling)

@@ -1,11 +1,14 @@
 """The text of an SMS to its parts, and parts to the text: concatenation as 3GPP TS 23.040, section 9.2.3.24.1 has it.
 
 Rules of this file:
-- A text is GSM 03.38 when every character is in it, else UCS-2. Alone it has 160 septets or 70 units; in several parts
-  each has 153 or 67, because 140 octets on the air carry a header of six as well.
-- Nothing is cut in two: a character of the extension table stays whole, and a character above U+FFFF becomes `?` before
-  anything is cut, as `text.encode_ucs2` writes it.
-- What we write has 8-bit references. What we read may have 16-bit ones, or the SAR parameters of SMPP (5.3.2.22-24).
+- A text goes out in the alphabet that the peer takes `data_coding` 0 for when every character is in it, else in UCS-2.
+- A message has 140 octets on the air: 160 septets, 140 octets, 70 UCS-2 units. A part of a longer text shares them with
+  a header of six octets (8-bit references) or seven (16-bit ones). GSM is counted in septets, and so is ASCII where GSM
+  writes each character with one. Of all else only the peer knows what it makes of it: octets are counted as octets.
+- Nothing is cut in two: a character of the extension table stays whole, and one of UTF-8; a character above U+FFFF
+  becomes `?` before UCS-2 is cut, as `text.encode_ucs2` writes it.
+- What we write has the header (with 8-bit or 16-bit references), or the SAR parameters of SMPP (5.3.2.22-24), from
+  which the peer makes one, or is left whole in message_payload (5.3.2.32), for the peer to cut. We read all four.
 - Joining never fails: whoever sends parts that fit nothing gets them read as messages of their own, or forgotten.
 - Parts are joined as octets and read as text once, because others do cut characters in two.
 """
@@ -15,26 +18,46 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import groupby
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from smpp import constants as c
-from smpp.pdu import DataSm, DeliverSm, SubmitSm, find_tlv
-from smpp.text import ESCAPE, Alphabet, decode_text, encode_gsm, encode_ucs2, septets
+from smpp.national import NO_SHIFT, Shift
+from smpp.pdu import DataSm, DeliverSm, SubmitSm, Tlv, find_tlv
+from smpp.text import ESCAPE, Alphabet, decode_text, encode_text, encode_ucs2, septets
 
+Way: TypeAlias = Literal["udh8", "udh16", "sar", "payload"]
+"""How a text that is too long for one message is carried."""
+
+PARTS_MAX: Final = 255
 SEPTETS_MAX: Final = 160
 SEPTETS_MAX_OF_PART: Final = 153
 UNITS_MAX: Final = 70
 UNITS_MAX_OF_PART: Final = 67
-PARTS_MAX: Final = 255
 
 ESM_CLASS_UDHI: Final = 0x40  # the message begins with a user data header (5.2.12)
 _IE_REFERENCE_8: Final = 0x00  # information elements of the header, 23.040 section 9.2.3.24
 _IE_REFERENCE_16: Final = 0x08
+_IE_SINGLE_SHIFT: Final = 0x24
+_IE_LOCKING_SHIFT: Final = 0x25
 _PART_OCTETS: Final = 200  # what a part takes in memory besides its octets, about
 
 
 class TextTooLong(ValueError):
     """The text would take more parts than are allowed."""
+
+
+class _Sizes(NamedTuple):
+    """How much of an encoded text a message takes: alone, as a part, and as one with a 16-bit reference; in octets of
+    what we write (of which GSM has one a septet)."""
+
+    alone: int
+    part: int
+    part_16: int
+
+
+_UCS2: Final = _Sizes(2 * UNITS_MAX, 2 * UNITS_MAX_OF_PART, 2 * 66)
+_SEPTETS: Final = _Sizes(SEPTETS_MAX, SEPTETS_MAX_OF_PART, 152)
+_OCTETS: Final = _Sizes(140, 134, 133)
 
 
 class Segment(NamedTuple):
@@ -43,41 +66,80 @@ class Segment(NamedTuple):
     short_message: bytes
     data_coding: int
     esm_class: int
+    tlvs: tuple[Tlv, ...] = ()
 
 
-def split(text: str, reference: int, parts_max: int = PARTS_MAX) -> tuple[Segment, ...]:
-    """The parts of an SMS, one at least; the low octet of `reference` tells them from other texts to the same number.
+def split(
+    text: str, reference: int, parts_max: int = PARTS_MAX, way: Way = "udh8", alphabet: Alphabet = "gsm"
+) -> tuple[Segment, ...]:
+    """The parts of an SMS, one at least; the low 8 or 16 bits of `reference` tell them from other texts to the number.
 
-    Raises TextTooLong when the text takes more than `parts_max` parts.
+    What fits in one message has neither header nor parameters, whatever the `way`. Raises TextTooLong when the text
+    takes more than `parts_max` parts, or, as one message_payload, would on the air.
     """
-    gsm = septets(text) is not None
-    coding = c.CODING_DEFAULT if gsm else c.CODING_UCS2
-    octets = encode_gsm(text) if gsm else encode_ucs2(text)
-    if len(octets) <= (SEPTETS_MAX if gsm else 2 * UNITS_MAX):
+    encoded = encode_text(text, alphabet)
+    coding = c.CODING_UCS2 if encoded is None else c.CODING_DEFAULT
+    octets = encode_ucs2(text) if encoded is None else encoded
+    sizes = _sizes(text, None if encoded is None else alphabet)
+    if len(octets) <= sizes.alone:
         return (Segment(octets, coding, 0),)
-    parts = _cut_gsm(octets) if gsm else _cut(octets, 2 * UNITS_MAX_OF_PART)
+    parts = _cut(octets, sizes.part_16 if way == "udh16" else sizes.part, None if encoded is None else alphabet)
     if len(parts) > min(parts_max, PARTS_MAX):
         raise TextTooLong(f"the text takes {len(parts)} parts, and {min(parts_max, PARTS_MAX)} are allowed")
-    head = bytes((5, _IE_REFERENCE_8, 3, reference & 0xFF, len(parts)))
+    if way == "payload":
+        return (Segment(b"", coding, 0, (Tlv(c.TAG_MESSAGE_PAYLOAD, octets),)),)
+    if way == "sar":
+        return tuple(
+            Segment(part, coding, 0, _sar(reference, len(parts), number)) for number, part in enumerate(parts, 1)
+        )
+    head = _header(reference, len(parts), way)
     return tuple(
         Segment(head + bytes((number,)) + part, coding, ESM_CLASS_UDHI) for number, part in enumerate(parts, 1)
     )
 
 
-def _cut(octets: bytes, size: int) -> list[bytes]:
-    return [octets[at : at + size] for at in range(0, len(octets), size)]
+def _sizes(text: str, alphabet: Alphabet | None) -> _Sizes:
+    if alphabet is None:
+        return _UCS2
+    in_septets = alphabet == "gsm" or (alphabet == "ascii" and septets(text) == len(text))
+    return _SEPTETS if in_septets else _OCTETS
 
 
-def _cut_gsm(octets: bytes) -> list[bytes]:
+def _header(reference: int, total: int, way: Way) -> bytes:
+    """The user data header of a part up to its number, which is the last octet (23.040 sections 9.2.3.24.1, .8)."""
+    if way == "udh16":
+        return bytes((6, _IE_REFERENCE_16, 4, reference >> 8 & 0xFF, reference & 0xFF, total))
+    return bytes((5, _IE_REFERENCE_8, 3, reference & 0xFF, total))
+
+
+def _sar(reference: int, total: int, number: int) -> tuple[Tlv, ...]:
+    return (
+        Tlv(c.TAG_SAR_MSG_REF_NUM, (reference & 0xFFFF).to_bytes(2, "big")),
+        Tlv(c.TAG_SAR_TOTAL_SEGMENTS, bytes((total,))),
+        Tlv(c.TAG_SAR_SEGMENT_SEQNUM, bytes((number,))),
+    )
+
+
+def _cut(octets: bytes, size: int, alphabet: Alphabet | None) -> list[bytes]:
+    """Pieces of at most `size` octets, each of whole characters; None is UCS-2, of which an even size cuts none."""
     parts: list[bytes] = []
     at = 0
     while at < len(octets):
-        end = at + SEPTETS_MAX_OF_PART
-        if end < len(octets) and octets[end - 1] == ESCAPE:
-            end -= 1
+        end = at + size
+        if end < len(octets):
+            end -= _of_the_next(octets, end, alphabet)
         parts.append(octets[at:end])
         at = end
     return parts
+
+
+def _of_the_next(octets: bytes, end: int, alphabet: Alphabet | None) -> int:
+    """How many octets before `end` begin a character that goes on behind it."""
+    if alphabet == "gsm":
+        return int(octets[end - 1] == ESCAPE)
+    if alphabet == "utf8":
+        return next(back for back in range(4) if octets[end - back] & 0xC0 != 0x80)
+    return 0
 
 
 # --- joining ----------------------------------------------------------------------------------------------------
@@ -90,6 +152,14 @@ class Part(NamedTuple):
     number: int  # from 1
     total: int
     octets: bytes
+    shift: Shift = NO_SHIFT  # the national tables that its header announces
+
+
+class _Reading(NamedTuple):
+    """How the octets of a part are to be read."""
+
+    data_coding: int
+    shift: Shift
 
 
 class _Gathered:
@@ -101,7 +171,7 @@ class _Gathered:
         self.total = total
         self.began_at = now
         self.done = False
-        self.parts: dict[int, tuple[int, bytes]] = {}  # number: data_coding, octets
+        self.parts: dict[int, tuple[_Reading, bytes]] = {}
 
 
 class _Key(NamedTuple):
@@ -132,7 +202,8 @@ class Joiner:
         self._forget_old(now)
         part = read_part(pdu)
         if part is None:
-            return self._read([(pdu.data_coding, _without_header(pdu))])
+            body = _read_body(pdu)
+            return self._read([(_Reading(pdu.data_coding, body.shift), body.octets)])
         key = _Key(source, destination, part.reference)
         gathered = self._gathered.get(key)
         if gathered is not None and self._is_of_another(gathered, part):
@@ -142,7 +213,7 @@ class Joiner:
             gathered = self._gathered[key] = _Gathered(part.total, now)
         if part.number in gathered.parts:
             return None
-        gathered.parts[part.number] = (pdu.data_coding, part.octets)
+        gathered.parts[part.number] = (_Reading(pdu.data_coding, part.shift), part.octets)
         self.octets_held += _PART_OCTETS + len(part.octets)
         if len(gathered.parts) == gathered.total:
             gathered.done = True
@@ -165,11 +236,11 @@ class Joiner:
         before = gathered.parts.get(part.number)
         return gathered.total != part.total or (before is not None and before[1] != part.octets)
 
-    def _read(self, parts: Iterable[tuple[int, bytes]]) -> str:
+    def _read(self, parts: Iterable[tuple[_Reading, bytes]]) -> str:
         """Parts in one alphabet are put together before they are read."""
         return "".join(
-            decode_text(b"".join(octets for _, octets in run), coding, self._alphabet)
-            for coding, run in groupby(parts, key=lambda part: part[0])
+            decode_text(b"".join(octets for _, octets in run), reading.data_coding, self._alphabet, reading.shift)
+            for reading, run in groupby(parts, key=lambda part: part[0])
         )
 
     def _forget_old(self, now: float) -> None:
@@ -186,16 +257,16 @@ class Joiner:
 
 
 def read_part(pdu: SubmitSm | DeliverSm | DataSm) -> Part | None:
-    """What the message says of its place in a longer one; None for a message that stands alone."""
-    if pdu.esm_class & ESM_CLASS_UDHI:
-        octets = message_octets(pdu)
-        found = _from_header(octets[1 : 1 + octets[0]]) if octets and len(octets) > octets[0] else None
-    else:
-        found = _from_tlvs(pdu)
+    """What the message says of its place in a longer one; None for a message that stands alone.
+
+    A header that gives no place (but ports, or national tables) leaves it to the SAR parameters.
+    """
+    body = _read_body(pdu)
+    found = body.place or _from_tlvs(pdu)
     if found is None:
         return None
     way, reference, total, number = found
-    return Part((way, reference), number, total, _without_header(pdu)) if 1 <= number <= total != 1 else None
+    return Part((way, reference), number, total, body.octets, body.shift) if 1 <= number <= total != 1 else None
 
 
 def message_octets(pdu: SubmitSm | DeliverSm | DataSm) -> bytes:
@@ -204,29 +275,41 @@ def message_octets(pdu: SubmitSm | DeliverSm | DataSm) -> bytes:
     return octets or find_tlv(pdu, c.TAG_MESSAGE_PAYLOAD) or b""
 
 
-def _without_header(pdu: SubmitSm | DeliverSm | DataSm) -> bytes:
+_Place: TypeAlias = tuple[str, int, int, int]  # way, reference, total, number
+
+
+class _Body(NamedTuple):
+    """What a message carries behind its user data header, and what the header says of it."""
+
+    octets: bytes
+    place: _Place | None = None
+    shift: Shift = NO_SHIFT
+
+
+def _read_body(pdu: SubmitSm | DeliverSm | DataSm) -> _Body:
     """A header longer than its message is none: then everything is taken for text."""
     octets = message_octets(pdu)
-    if pdu.esm_class & ESM_CLASS_UDHI and octets and len(octets) > octets[0]:
-        return octets[1 + octets[0] :]
-    return octets
-
-
-def _from_header(header: bytes) -> tuple[str, int, int, int] | None:
-    """Way, reference, total and number from the information elements of a header; other elements are passed over."""
+    if not pdu.esm_class & ESM_CLASS_UDHI or not octets or len(octets) <= octets[0]:
+        return _Body(octets)
+    header, octets = octets[1 : 1 + octets[0]], octets[1 + octets[0] :]
+    place: _Place | None = None
+    shift = NO_SHIFT
     at = 0
-    while at + 2 <= len(header):
-        element, size = header[at], header[at + 1]
-        value = header[at + 2 : at + 2 + size]
+    while at + 2 <= len(header):  # elements that are not known here are passed over (23.040 section 9.2.3.24)
+        element, value = header[at], header[at + 2 : at + 2 + header[at + 1]]
+        at += 2 + header[at + 1]
         if element == _IE_REFERENCE_8 and len(value) == 3:
-            return "8 bits", value[0], value[1], value[2]
-        if element == _IE_REFERENCE_16 and len(value) == 4:
-            return "16 bits", value[0] << 8 | value[1], value[2], value[3]
-        at += 2 + size
-    return None
+            place = place or ("8 bits", value[0], value[1], value[2])
+        elif element == _IE_REFERENCE_16 and len(value) == 4:
+            place = place or ("16 bits", value[0] << 8 | value[1], value[2], value[3])
+        elif element == _IE_SINGLE_SHIFT and len(value) == 1:  # 9.2.3.24.15
+            shift = shift._replace(single=value[0])
+        elif element == _IE_LOCKING_SHIFT and len(value) == 1:  # 9.2.3.24.16
+            shift = shift._replace(locking=value[0])
+    return _Body(octets, place, shift)
 
 
-def _from_tlvs(pdu: SubmitSm | DeliverSm | DataSm) -> tuple[str, int, int, int] | None:
+def _from_tlvs(pdu: SubmitSm | DeliverSm | DataSm) -> _Place | None:
     reference = find_tlv(pdu, c.TAG_SAR_MSG_REF_NUM)
     total = find_tlv(pdu, c.TAG_SAR_TOTAL_SEGMENTS)
     number = find_tlv(pdu, c.TAG_SAR_SEGMENT_SEQNUM)

@@ -6,7 +6,7 @@ Rules of this file:
 - Reading never fails: a subscriber's text is data. What cannot be read becomes U+FFFD.
 - Writing GSM is exact: whoever writes has asked `septets` first. Writing UCS-2 replaces what UCS-2 has no place for
   (above U+FFFF, lone surrogates) by `?`, whole: one character, one unit, so that nothing is ever cut in two.
-- A national language shift table is not used: no network of ours announces one.
+- What we read may use the national tables that its user data header announces (`national`); what we write never does.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 from typing import Final, Literal, TypeAlias
 
 from smpp import constants as c
+from smpp.national import LOCKING, NO_SHIFT, SINGLE, Shift
 
 Alphabet: TypeAlias = Literal["gsm", "ascii", "latin1", "utf8"]
 
@@ -60,6 +61,9 @@ _ENCODING: Final = codecs.charmap_build(_BASIC + "\ufffe" * 128)  # U+FFFE: no s
 _ESCAPED: Final = {ord(char): bytes((ESCAPE, code)) for code, char in _EXTENSION.items()}
 _CODES: Final = {ord(char): bytes((code,)) for code, char in enumerate(_BASIC) if char != "\x1b"} | _ESCAPED
 _CHARACTERS: Final = _BASIC.replace("\x1b", " ") + REPLACEMENT * 128
+_MARKED: Final = {number: table + REPLACEMENT * 128 for number, table in LOCKING.items()} | {
+    0: _BASIC + REPLACEMENT * 128
+}
 _escaped: Final = re.compile(r"\x1b(.)", re.DOTALL).sub
 
 _no_ucs2: Final = re.compile("[\ud800-\udfff\U00010000-\U0010ffff]").sub
@@ -83,20 +87,20 @@ def encode_gsm(text: str) -> bytes:
     return codecs.charmap_encode(text, "strict", _CODES)[0]
 
 
-def decode_gsm(octets: bytes) -> str:
-    """GSM, a septet an octet, to text. An unknown escape shows the character of the default alphabet (23.038)."""
-    if ESCAPE not in octets:
+def decode_gsm(octets: bytes, shift: Shift = NO_SHIFT) -> str:
+    """GSM, a septet an octet, to text. An unknown escape shows the character of the alphabet in use (23.038)."""
+    if shift == NO_SHIFT and ESCAPE not in octets:
         return codecs.charmap_decode(octets, "strict", _CHARACTERS)[0]
-    marked = codecs.charmap_decode(octets, "strict", _BASIC + REPLACEMENT * 128)[0]
-    return _escaped(_after_escape, marked).replace("\x1b", " ")
+    alphabet = _MARKED.get(shift.locking, _MARKED[0])
+    extension = SINGLE.get(shift.single, _EXTENSION)
 
+    def shown(found: re.Match[str]) -> str:
+        char = found[1]
+        if char == "\x1b":
+            return " "  # reserved for a further table: a space, says 6.2.1.1
+        return extension.get(alphabet.find(char), char)
 
-def _after_escape(found: re.Match[str]) -> str:
-    char = found[1]
-    if char == "\x1b":
-        return " "  # reserved for a further table: a space, says 6.2.1.1
-    code = _BASIC.find(char)
-    return _EXTENSION.get(code, char)
+    return _escaped(shown, codecs.charmap_decode(octets, "strict", alphabet)[0]).replace("\x1b", " ")
 
 
 def ucs2_units(text: str) -> int:
@@ -138,16 +142,32 @@ _ALPHABETS: Final[dict[int, str]] = {
 }
 
 
-def decode_text(octets: bytes, data_coding: int, default_alphabet: Alphabet) -> str:
-    """The text of a message. `data_coding` 0, 0x0F and every unknown one mean the link's default alphabet."""
+def decode_text(octets: bytes, data_coding: int, default_alphabet: Alphabet, shift: Shift = NO_SHIFT) -> str:
+    """The text of a message. `data_coding` 0, 0x0F and every unknown one mean the link's default alphabet.
+
+    `shift`: the national tables that its header announces; they are tables of GSM, and mean nothing in other alphabets.
+    """
     alphabet = _ALPHABETS.get(data_coding, default_alphabet)
     if alphabet == "gsm":
-        return decode_gsm(octets)
+        return decode_gsm(octets, shift)
     if alphabet == "ucs2":
         return decode_ucs2(octets)
     if alphabet == "language, ucs2":
         return decode_ucs2(octets[2:] if _begins_with_language(octets) else octets)
     return octets.decode(_CODECS[alphabet], "replace")
+
+
+def encode_text(text: str, alphabet: Alphabet) -> bytes | None:
+    """The text in an alphabet that a peer may take `data_coding` 0 for; None when a character is not in it.
+
+    UTF-8 has all of them: there only a lone surrogate, which is none, becomes `?`.
+    """
+    if alphabet == "gsm":
+        return encode_gsm(text) if _all_gsm(text) else None
+    try:
+        return text.encode(_CODECS[alphabet], "replace" if alphabet == "utf8" else "strict")
+    except UnicodeEncodeError:
+        return None
 
 
 def _begins_with_language(octets: bytes) -> bool:

@@ -42,12 +42,13 @@ PURE = {
         "limits",
         "flow",
         "traffic",
+        "national",
     },
     "sessions": {"session", "store", "shelf"},
     "billing": {"contract", "values", "operation", "notices", "calls", "breaker", "wire"},
     "ussd_engine": {
-        "msisdn", "dial_string", "dialect", "over_smpp", "turn", "taking", "core_calls", "greeting", "record",
-        "history", "versions",
+        "msisdn", "dial_string", "dialect", "over_smpp", "over_sms", "sms_dialect", "turn", "taking", "core_calls",
+        "greeting", "record", "history", "versions",
     },
     "ussd_engine/language": {path.stem for path in (ROOT / "ussd_engine/language").glob("*.py")} - {"__init__"},
 }  # fmt: skip

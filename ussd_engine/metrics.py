@@ -69,6 +69,7 @@ class Metrics:
         self.sms_received = sms.labels("received")
         self.sms_sent = sms.labels("sent")
         self.sms_refused = sms.labels("not_accepted")
+        self.sms_put_off = sms.labels("put_off")
         self.receipts = Counter("ussd_receipts", "Delivery receipts of our SMS", ["state"], registry=registry)
         self.notices = Counter("ussd_notices", "Notices of the core, by answer", ["answer"], registry=registry)
         self.dials_failed = Counter("smpp_dials_failed", "Tries to bind that failed", ["link"], registry=registry)

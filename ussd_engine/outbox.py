@@ -1,6 +1,11 @@
 """SMS out: chosen bind, parts sent in order, and the answer only when the peer has accepted all of them.
 
-Nothing is kept here: what must survive is a row of the billing core, which hands it over again until it is accepted.
+Rules of this file:
+- Nothing is kept here: what must survive is a row of the billing core, which hands it over again until it is accepted.
+- A number gets its SMS one at a time, in the order in which they were asked for: parts of two texts never mix.
+- A peer that is busy, and a full window, are tried again with a growing wait while there is time. What may have been
+  taken (no answer came, or the bind was lost) is not sent again from here, and nothing waits for a bind.
+- A refusal that no later try can mend says so: people must look at it.
 """
 
 from __future__ import annotations
@@ -8,11 +13,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
+from weakref import WeakValueDictionary
 
 from smpp import constants
 from smpp.errors import WindowFull, WrongState
 from smpp.pdu import DeliverSmResp, Pdu, SubmitSmResp
-from smpp.receipt import Expected, IdPolicy, Receipt
+from smpp.receipt import Expected, Receipt
 from smpp.segments import TextTooLong
 
 from . import over_sms
@@ -25,6 +31,24 @@ if TYPE_CHECKING:
     from smpp.link import Link as Bind
 
 RECEIPT_SECONDS_MAX = 48 * 3600.0
+TRY_SECONDS_MAX = 25.0
+"""How long after it was asked for an SMS may wait for its turn, and a part of it be tried again."""
+ANSWER_SECONDS_MAX = 38.0
+"""How long after that an answer of the peer is waited for: less than the core waits for ours before it asks anew."""
+WAIT_SECONDS_MIN = 0.5
+WAIT_SECONDS_MAX = 4.0
+"""Between two tries of a part; each wait is twice as long as the last one."""
+
+TRY_AGAIN = frozenset({constants.ESME_RTHROTTLED, constants.ESME_RMSGQFUL, constants.ESME_RX_T_APPN})
+"""The peer is busy: the same message will be taken a moment later (SMPP 3.4 section 5.1.3)."""
+NEVER = frozenset(
+    {
+        constants.ESME_RINVMSGLEN, constants.ESME_RINVESMCLASS, constants.ESME_RINVSRCADR, constants.ESME_RINVDSTADR,
+        constants.ESME_RINVSRCTON, constants.ESME_RINVSRCNPI, constants.ESME_RINVDSTTON, constants.ESME_RINVDSTNPI,
+        constants.ESME_RX_P_APPN, constants.ESME_RX_R_APPN,
+    }
+)  # fmt: skip
+"""What the peer will say of this message whenever it comes: its form, its addresses, or it for good."""
 
 
 class Sms(NamedTuple):
@@ -51,6 +75,13 @@ class Part(NamedTuple):
     answer: asyncio.Future[Pdu | None]
 
 
+class _Deadlines(NamedTuple):
+    """Until when a part may be tried again, and until when an answer is waited for; on the outbox's clock."""
+
+    retry: float
+    answer: float
+
+
 class Outbox:
     """Sends SMS over open binds, and matches their delivery receipts."""
 
@@ -72,26 +103,42 @@ class Outbox:
         self._now = now
         self._reference = 0
         self._expected: dict[str, Expected[str]] = {}
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()  # by the number
 
     async def send(self, sms: Sms) -> str:
         """Sends all parts and waits for their answers; the first part's message id, "" where the peer gives none.
 
-        Raises NotSent.
+        Raises NotSent, at the latest `ANSWER_SECONDS_MAX` after the call.
         """
         route = self._routes.get(sms.network)
         if route is None:
             raise NotSent(f"there is no route to network '{sms.network}'", for_ever=True)
+        asked_at = self._now()
+        seconds = TRY_SECONDS_MAX if sms.valid_seconds is None else min(TRY_SECONDS_MAX, sms.valid_seconds)
+        turn = self._turns.setdefault(sms.msisdn, asyncio.Lock())  # its waiters keep it; without them it is gone
+        try:
+            async with asyncio.timeout(seconds):
+                await turn.acquire()
+        except TimeoutError:
+            raise NotSent("SMS to the same number are still being sent") from None
+        try:
+            return await self._send_now(sms, route, _Deadlines(asked_at + seconds, asked_at + ANSWER_SECONDS_MAX))
+        finally:
+            turn.release()
+
+    async def _send_now(self, sms: Sms, route: RouteConfig, deadlines: _Deadlines) -> str:
+        """It is this SMS's turn. Raises NotSent."""
         bind = self._binds.for_sms(sms.msisdn, route.links)
         link = self._binds.link_of(bind) if bind is not None else None
         if bind is None or link is None:
             raise NotSent("no link of the route is bound")
-        self._reference = (self._reference + 1) & 0xFF
         sender = route.senders.get(sms.service, route.sender)
         outcome, ids = "accepted", [""]
         try:
-            ids = await self._send_parts(sms, sender, bind, link)
+            ids = await self._send_parts(sms, sender, bind, link, deadlines)
         except NotSent as error:
             outcome = str(error)
+            self._metrics.sms_refused.inc()
             raise
         finally:
             at, parts = self._wall_clock(), len(ids)
@@ -99,49 +146,81 @@ class Outbox:
                 sms_record("mt", sms.msisdn, sms.network, link.name, sender, sms.service, at, parts, outcome, ids[0])
             )
         self._metrics.sms_sent.inc()
-        for message_id in filter(None, ids):
-            for receipt in self._receipts(link.name).sent(message_id, message_id, self._now()):
-                self._count(receipt)
         return ids[0]
 
-    async def _send_parts(self, sms: Sms, sender: str, bind: Bind, link: Link) -> list[str]:
+    async def _send_parts(self, sms: Sms, sender: str, bind: Bind, link: Link, deadlines: _Deadlines) -> list[str]:
         """Sends the parts in order, each when the last one was taken; their message ids. Raises NotSent."""
+        self._reference = (self._reference + 1) & 0xFFFF
         try:
             pdus = over_sms.sms_pdus(
                 sms.text, sender, sms.msisdn, link.dialect, link.role, self._reference, sms.valid_seconds
             )
-            return [await self._part(bind, pdu) for pdu in pdus]
         except TextTooLong as error:
             raise NotSent(str(error), for_ever=True) from None
-        except (WindowFull, WrongState) as error:
-            self._metrics.sms_refused.inc()
-            raise NotSent(f"the link does not take it: {error}") from None
+        ids: list[str] = []
+        for pdu in pdus:
+            ids.append(await self._part(bind, pdu, deadlines))
+            self._expect_receipt(link, ids[-1])
+        return ids
 
-    async def _part(self, bind: Bind, pdu: Pdu) -> str:
-        """Sends one part; its message id. Raises NotSent when the peer refuses it or says nothing."""
+    async def _part(self, bind: Bind, pdu: Pdu, deadlines: _Deadlines) -> str:
+        """Sends one part, again while the peer is busy; its message id. Raises NotSent."""
+        wait = WAIT_SECONDS_MIN
+        while True:
+            try:
+                answer = await self._try(bind, pdu, deadlines.answer)
+            except WrongState as error:
+                raise NotSent(f"the link does not take it: {error}") from None
+            except WindowFull as error:
+                why = f"the link does not take it: {error}"
+            else:
+                if not answer.command_status:
+                    return answer.message_id if isinstance(answer, SubmitSmResp | DeliverSmResp) else ""
+                why = f"the peer said {constants.status_name(answer.command_status)}"
+                if answer.command_status not in TRY_AGAIN:
+                    raise NotSent(why, for_ever=answer.command_status in NEVER)
+            if self._now() + wait > deadlines.retry:
+                raise NotSent(why)
+            self._metrics.sms_put_off.inc()
+            await asyncio.sleep(wait)
+            wait = min(2 * wait, WAIT_SECONDS_MAX)
+
+    async def _try(self, bind: Bind, pdu: Pdu, until: float) -> Pdu:
+        """The peer's answer to one part. Raises WrongState, WindowFull, and NotSent when none comes in time."""
+        left = until - self._now()
+        if left <= 0:
+            raise NotSent("there was no time for all parts")
         part = Part(asyncio.get_running_loop().create_future())
-        bind.send(pdu, part)
-        answer = await part.answer
-        if answer is None or answer.command_status:
-            self._metrics.sms_refused.inc()
-            status = constants.status_name(answer.command_status) if answer else "no answer in time"
-            raise NotSent(f"the peer said {status}")
-        return answer.message_id if isinstance(answer, SubmitSmResp | DeliverSmResp) else ""
+        bind.send(pdu, part, bind.limits.sms_response_seconds)
+        try:
+            async with asyncio.timeout(left):
+                answer = await part.answer
+        except TimeoutError:
+            answer = None
+        if answer is None:
+            raise NotSent("the peer gave no answer")
+        return answer
 
     def answered(self, part: Part, response: Pdu | None) -> None:
         """The peer's answer to a part; None: there will be none."""
         if not part.answer.done():
             part.answer.set_result(response)
 
-    def receipt(self, link: str, receipt: Receipt) -> None:
+    def receipt(self, link: Link, receipt: Receipt) -> None:
         """A delivery receipt came in on this link."""
         if self._receipts(link).came(receipt, self._now()) is not None:
             self._count(receipt)
 
-    def _receipts(self, link: str) -> Expected[str]:
-        if link not in self._expected:
-            self._expected[link] = Expected(IdPolicy(), RECEIPT_SECONDS_MAX)
-        return self._expected[link]
+    def _expect_receipt(self, link: Link, message_id: str) -> None:
+        """A part was taken under this id. Its receipt may have come before."""
+        if message_id:
+            for receipt in self._receipts(link).sent(message_id, message_id, self._now()):
+                self._count(receipt)
+
+    def _receipts(self, link: Link) -> Expected[str]:
+        if link.name not in self._expected:
+            self._expected[link.name] = Expected(link.dialect.sms.message_ids, RECEIPT_SECONDS_MAX)
+        return self._expected[link.name]
 
     def _count(self, receipt: Receipt) -> None:
         self._metrics.receipts.labels(receipt.state.name.lower()).inc()

@@ -19,6 +19,7 @@ def sms_pdus(
 ) -> tuple[DeliverSm | SubmitSm, ...]:
     """An SMS as its PDUs, one a part; `reference` joins the parts, `valid_seconds` says how long it is worth sending.
 
+    The dialect says how a long text is split, and in which alphabet what is not UCS-2 is written.
     A name is an alphanumeric address (TON 5, 5.2.5). A submit_sm asks for a receipt. Raises TextTooLong.
     """
     ton, npi = (dialect.source.ton, dialect.source.npi) if sender.isdigit() else (TON_ALPHANUMERIC, 0)
@@ -37,8 +38,9 @@ def sms_pdus(
             registered_delivery=1 if submits else 0,
             data_coding=codings.get(part.data_coding, dialect.data_coding.gsm),
             short_message=part.short_message,
+            tlvs=part.tlvs,
         )
-        for part in split(text, reference, SMS_PARTS_MAX)
+        for part in split(text, reference, SMS_PARTS_MAX, dialect.sms.split, dialect.sms.alphabet)
     )
 
 

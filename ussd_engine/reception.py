@@ -15,7 +15,21 @@ from typing import TYPE_CHECKING, TypeAlias
 import structlog
 
 from smpp import constants
-from smpp.pdu import BindReceiver, DataSm, DataSmResp, DeliverSm, Outbind, Pdu, SubmitSm, SubmitSmResp, answer
+from smpp.pdu import (
+    BindReceiver,
+    CancelSm,
+    DataSm,
+    DataSmResp,
+    DeliverSm,
+    Outbind,
+    Pdu,
+    QuerySm,
+    ReplaceSm,
+    SubmitMulti,
+    SubmitSm,
+    SubmitSmResp,
+    answer,
+)
 from smpp.receipt import read_receipt
 from smpp.segments import PARTS_MAX, Joiner, TextTooLong, split
 
@@ -50,6 +64,17 @@ TRY_LATER: dict[type[Pdu], int] = {
     DataSm: constants.ESME_RX_T_APPN,
 }
 """The temporary error after which a peer sends its message again (SMPP 3.4 section 5.1.3)."""
+NOT_SERVED: dict[type[Pdu], int] = {
+    QuerySm: constants.ESME_RQUERYFAIL,
+    CancelSm: constants.ESME_RCANCELFAIL,
+    ReplaceSm: constants.ESME_RREPLACEFAIL,
+    SubmitMulti: constants.ESME_RSUBMITFAIL,
+}
+"""What a peer that bound to us may ask of a message centre, and we are none (SMPP 3.4 sections 4.5, 4.8-4.10, 5.1.3).
+
+A message that we have accepted is worked on by then: there is nothing left to ask for, to call back or to replace. A
+message for many numbers has no meaning where each number is a service. alert_notification (4.12) has no response.
+"""
 
 
 class Reception:
@@ -176,12 +201,12 @@ class Reception:
         """A request of a bound peer: a dialogue's is answered here and worked on afterwards, an SMS after its work."""
         link = self._binds.link_of(bind)
         if link is None or not isinstance(pdu, SubmitSm | DeliverSm | DataSm):
-            bind.respond(pdu, constants.ESME_RINVCMDID)
+            bind.respond(pdu, NOT_SERVED.get(type(pdu), constants.ESME_RINVCMDID))
             return
         receipt = read_receipt(pdu)
         if receipt is not None:
             self._accept(bind, pdu)
-            self._outbox.receipt(link.name, receipt)
+            self._outbox.receipt(link, receipt)
             return
         message = over_smpp.read_message(pdu, link.dialect, link.network.country)
         if message.kind is Kind.SMS:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from random import Random
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from smpp import pdu as p
 from smpp.receipt import Expected, IdPolicy, Receipt, read_receipt
-from smpp.segments import Joiner, Segment, TextTooLong, split
-from smpp.text import ESCAPE, decode_gsm, septets
+from smpp.segments import Joiner, Segment, TextTooLong, Way, message_octets, split
+from smpp.text import ESCAPE, Alphabet, decode_gsm, decode_text, encode_text, septets
 
 THOROUGH = settings(max_examples=300, deadline=None)
 
@@ -22,53 +23,69 @@ TEXTS = st.one_of(
     st.text(st.sampled_from("aш😀\ud83d"), min_size=60, max_size=400),
 )
 OCTET = st.integers(0, 255)
+REFERENCE = st.integers(0, 0xFFFF)
+WAYS: st.SearchStrategy[Way] = st.sampled_from(["udh8", "udh16", "sar", "payload"])
+ALPHABETS: st.SearchStrategy[Alphabet] = st.sampled_from(["gsm", "ascii", "latin1", "utf8"])
+ANY_TEXTS = st.one_of(
+    TEXTS,
+    st.text(st.characters(max_codepoint=0x7F), max_size=500),
+    st.text(st.characters(max_codepoint=0xFF), max_size=500),
+    st.text(st.sampled_from("aéш€😀"), min_size=60, max_size=400),  # UTF-8 of every length at every edge
+)
+HEADERS: dict[Way, int] = {"udh8": 6, "udh16": 7, "sar": 0, "payload": 0}
 TLVS = st.lists(
     st.builds(p.Tlv, st.sampled_from([0x001E, 0x020C, 0x020E, 0x020F, 0x0423, 0x0424, 0x0427]), st.binary(max_size=9)),
     max_size=4,
 ).map(tuple)
 
 
-def as_read(text: str) -> str:
-    """What a text is after UCS-2: no surrogates, and no mark of byte order at its begin."""
-    if septets(text) is not None:
-        return text
+def as_read(text: str, alphabet: Alphabet = "gsm") -> str:
+    """What a text is after UCS-2, no surrogates, and no mark of byte order at its begin; UTF-8 loses the lone ones."""
+    octets = encode_text(text, alphabet)
+    if octets is not None:
+        return decode_text(octets, 0, alphabet)
     shown = "".join(char if char <= "\uffff" and not "\ud800" <= char <= "\udfff" else "?" for char in text)
     return shown.removeprefix("\ufeff")
 
 
-def joined(parts: list[Segment]) -> list[str]:
-    joiner = Joiner("gsm")
+def joined(parts: list[Segment], alphabet: Alphabet) -> list[str]:
+    joiner = Joiner(alphabet)
     texts = [joiner.add("7701", "111", p.DeliverSm(**part._asdict()), 0.0) for part in parts]
     return [text for text in texts if text is not None]
 
 
 @THOROUGH
-@given(TEXTS, OCTET, st.randoms(use_true_random=False))
-@example("a" * 152 + "€" * 100, 255, None)
-def test_a_text_comes_back_from_its_parts_in_any_order(text: str, reference: int, random: object) -> None:
-    parts = list(split(text, reference))
+@given(ANY_TEXTS, REFERENCE, WAYS, ALPHABETS, st.randoms(use_true_random=False))
+@example("a" * 152 + "€" * 100, 255, "udh8", "gsm", None)
+def test_a_text_comes_back_from_its_parts_in_any_order_and_however_often(
+    text: str, reference: int, way: Way, alphabet: Alphabet, random: Random | None
+) -> None:
+    parts = list(split(text, reference, way=way, alphabet=alphabet))
+    alone = len(parts) == 1
+    repeated = parts * (1 if alone else 2)
     if random is not None:
-        random.shuffle(parts)  # type: ignore[attr-defined]
-    assert joined(parts) == [as_read(text)]
-    assert joined(parts + parts) == [as_read(text)] * (2 if len(parts) == 1 else 1)
+        random.shuffle(repeated)
+    assert joined(repeated, alphabet) == [as_read(text, alphabet)]
 
 
 @THOROUGH
-@given(TEXTS, OCTET)
-def test_no_part_is_too_long_or_cut_within_a_character(text: str, reference: int) -> None:
-    parts = split(text, reference)
-    gsm = septets(text) is not None
+@given(ANY_TEXTS, REFERENCE, WAYS, ALPHABETS)
+def test_no_part_is_too_long_or_cut_within_a_character(text: str, reference: int, way: Way, alphabet: Alphabet) -> None:
+    parts = split(text, reference, way=way, alphabet=alphabet)
     alone = len(parts) == 1
-    for number, part in enumerate(parts, 1):
-        body = part.short_message if alone else part.short_message[6:]
-        assert alone or part.short_message[:6] == bytes((5, 0, 3, reference, len(parts), number))
-        assert len(body) <= ((160 if alone else 153) if gsm else (140 if alone else 134))
-        if gsm:
-            assert septets(decode_gsm(body)) == len(body)
-            assert not body.endswith(b"\x1b")
-        else:
+    for part in parts:
+        octets = message_octets(p.DeliverSm(**part._asdict()))
+        body = octets if alone else octets[HEADERS[way] :]
+        if part.data_coding:
+            most = (140, 134, 132)
             assert len(body) % 2 == 0
             assert not any(0xD8 <= octet <= 0xDF for octet in body[::2])
+        else:
+            septets_each = alphabet == "gsm" or (alphabet == "ascii" and septets(text) == len(text))
+            most = (160, 153, 152) if septets_each else (140, 134, 133)
+            assert encode_text(decode_text(body, 0, alphabet), alphabet) == body
+            assert not (alphabet == "gsm" and body.endswith(b"\x1b"))
+        assert len(body) <= (most[0] if alone else most[2] if way == "udh16" else most[1]) or part.tlvs[0].tag == 0x0424
 
 
 @THOROUGH

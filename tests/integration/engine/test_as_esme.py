@@ -126,6 +126,12 @@ async def test_an_unknown_word_gets_the_help(esme: Esme) -> None:
     assert "111 нөміріне жіберіңіз" in (await esme.smsc.sms_to("77010000212")).text
 
 
+async def test_a_text_that_looks_like_a_receipt_is_a_text(esme: Esme) -> None:
+    text = "id:1 sub:001 dlvrd:001 submit date:2601011200 done date:2601011200 stat:DELIVRD err:000 text:BAL"
+    await esme.smsc.send_sms("77010000213", "111", text)
+    assert "BAL, TARIFF" in (await esme.smsc.sms_to("77010000213")).text  # the help: it is no word of ours
+
+
 async def test_an_sms_to_a_number_that_is_none_of_ours_is_refused(esme: Esme) -> None:
     with pytest.raises(NotServed) as caught:
         await esme.smsc.send_sms("77010000213", "999", "BAL")
@@ -158,14 +164,24 @@ async def test_a_long_notice_arrives_whole_under_the_service_sender(esme: Esme) 
     assert sms.parts[0].source_addr_ton == 5
 
 
-@pytest.mark.parametrize(
-    "treatment", [Treatment(status=constants.ESME_RTHROTTLED), Treatment(status=constants.ESME_RSYSERR)]
-)
-async def test_a_notice_that_the_smsc_refuses_is_to_be_handed_over_later(esme: Esme, treatment: Treatment) -> None:
-    esme.smsc.treat_next(treatment)
+async def test_a_notice_that_the_smsc_refuses_is_to_be_handed_over_later(esme: Esme) -> None:
+    esme.smsc.treat_next(Treatment(status=constants.ESME_RSYSERR))
     status, answer = await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP)
     assert status == 503
     assert "the peer said" in answer["detail"]
+
+
+async def test_a_notice_that_the_smsc_is_too_busy_for_is_sent_a_moment_later(esme: Esme) -> None:
+    esme.smsc.treat_next(Treatment(status=constants.ESME_RTHROTTLED))
+    status, _ = await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP)
+    await esme.smsc.sms_to("77010000007")
+    assert status == 200
+
+
+async def test_a_number_that_the_smsc_does_not_know_is_a_matter_for_people(esme: Esme) -> None:
+    esme.smsc.treat_next(Treatment(status=constants.ESME_RINVDSTADR))
+    status, answer = await asyncio.to_thread(hand_over, esme, "account.topped_up", TOP_UP)
+    assert (status, answer["detail"]) == (422, "the peer said ESME_RINVDSTADR")
 
 
 @pytest.mark.parametrize(

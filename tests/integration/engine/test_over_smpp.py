@@ -17,7 +17,13 @@ from smpp.errors import BindRefused
 from smpp.pdu import (
     BindReceiver,
     BindTransmitter,
+    CancelSm,
     DataSm,
+    Pdu,
+    QuerySm,
+    ReplaceSm,
+    SmeAddress,
+    SubmitMulti,
     SubmitSm,
     Tlv,
 )
@@ -213,3 +219,23 @@ async def test_an_address_that_our_screens_could_not_carry_is_refused_and_poison
     assert (await asyncio.wait_for(centre.answers.get(), 5)).command_status == constants.ESME_RINVDSTADR
     centre.type("*111#", 1, number)
     assert (await centre.screen())[1] == 2
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (QuerySm("1", source_addr=NUMBER), constants.ESME_RQUERYFAIL),
+        (CancelSm("USSD", "1", source_addr=NUMBER), constants.ESME_RCANCELFAIL),
+        (ReplaceSm("1", source_addr=NUMBER, short_message=b"5"), constants.ESME_RREPLACEFAIL),
+        (SubmitMulti(source_addr=NUMBER, dest_address=(SmeAddress(0, 1, "111"),)), constants.ESME_RSUBMITFAIL),
+    ],
+)
+async def test_what_only_a_message_centre_can_do_is_refused_and_the_bind_stays(
+    centre: Centre, asked: Pdu, status: int
+) -> None:
+    assert centre.link is not None
+    centre.link.send(asked)
+    answer = await asyncio.wait_for(centre.answers.get(), 5)
+    assert (answer.command_id, answer.command_status) == (asked.command_id | constants.RESPONSE, status)
+    centre.type("*111*3#", 1)
+    assert (await centre.screen())[1] == 17

@@ -277,6 +277,19 @@ async def test_receipts_go_out_by_themselves_where_they_are_asked_for(smsc: Fake
     assert (receipt.message_id, receipt.state, receipt.source) == ("2", MessageState.EXPIRED, ABAI)
 
 
+async def test_a_receipt_may_go_out_before_the_response_that_names_its_message(smsc: FakeSmsc, esme: Esme) -> None:
+    smsc.receipts_of = MessageState.DELIVERED
+    smsc.treat_next(Treatment(receipt_first=True))
+    order: list[str] = []
+    esme.request = lambda link, pdu: order.append("receipt")  # type: ignore[method-assign]
+    esme.response = lambda link, request, response, context: order.append("response")  # type: ignore[method-assign]
+    esme.sms(ABAI, "hello")
+    async with asyncio.timeout(5):
+        while len(order) < 2:
+            await asyncio.sleep(0.005)
+    assert order == ["receipt", "response"]
+
+
 async def test_data_sm_is_taken_too(smsc: FakeSmsc, esme: Esme) -> None:
     esme.submit(p.DataSm(destination_addr=ABAI, tlvs=(p.Tlv(c.TAG_MESSAGE_PAYLOAD, b"hello"),)))
     assert (await smsc.sms_to(ABAI)).text == "hello"

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from smpp.text import decode_gsm, decode_text, decode_ucs2, encode_gsm, encode_ucs2, septets, ucs2_units
+from smpp.text import (
+    Alphabet,
+    decode_gsm,
+    decode_text,
+    decode_ucs2,
+    encode_gsm,
+    encode_text,
+    encode_ucs2,
+    septets,
+    ucs2_units,
+)
 
 
 @pytest.mark.parametrize(
@@ -93,3 +103,25 @@ def test_the_default_alphabet_is_the_links() -> None:
     assert decode_text("Баланс".encode(), 0, "utf8") == "Баланс"
     assert decode_text(b"@\xe9", 0, "ascii") == "@\ufffd"
     assert decode_text(b"\xff1", 0, "utf8") == "\ufffd1"
+
+
+@pytest.mark.parametrize(
+    ("text", "alphabet", "octets"),
+    [
+        ("5 €", "gsm", b"5 \x1b\x65"),
+        ("é", "gsm", b"\x05"),
+        ("ж", "gsm", None),
+        ("[5]", "ascii", b"[5]"),
+        ("é", "ascii", None),
+        ("ê", "latin1", b"\xea"),
+        ("€", "latin1", None),
+        ("ж€😀", "utf8", "ж€😀".encode()),
+        ("a\ud83d", "utf8", b"a?"),
+        ("a\ud83d", "gsm", None),
+        ("", "ascii", b""),
+    ],
+)
+def test_a_text_is_written_in_an_alphabet_that_has_all_of_it(
+    text: str, alphabet: Alphabet, octets: bytes | None
+) -> None:
+    assert encode_text(text, alphabet) == octets

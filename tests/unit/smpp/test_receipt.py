@@ -179,6 +179,22 @@ def test_a_centre_that_spells_the_id_of_its_text_differently_is_understood_by_ei
     assert IdPolicy().receipt_keys(receipt) == ("70BA8A69", "1891273321")
 
 
+@pytest.mark.parametrize(
+    ("text_id", "parameter", "key"),
+    [
+        ("1891273321", "70BA8A69", ("1891273321",)),  # the parameter as in the response, the text not
+        ("", "10", ("16",)),  # the parameter alone is as in the response …
+        ("16", "16", ("16",)),  # … unless the text says the same
+        ("16", "", ("16",)),
+        ("17", "10", ("16", "17")),
+    ],
+)
+def test_the_parameter_spells_an_id_as_the_response_did(text_id: str, parameter: str, key: tuple[str, ...]) -> None:
+    tlvs = (p.Tlv(c.TAG_RECEIPTED_MESSAGE_ID, parameter.encode() + b"\0"),) if parameter else ()
+    receipt = receipt_of(f"id:{text_id} stat:DELIVRD" if text_id else "stat:DELIVRD", *tlvs)
+    assert IdPolicy("hexadecimal", "decimal").receipt_keys(receipt) == key
+
+
 # --- waiting for receipts ---
 
 

@@ -6,8 +6,8 @@ import pytest
 
 from smpp import constants as c
 from smpp import pdu as p
-from smpp.segments import Joiner, Segment, TextTooLong, read_part, split
-from smpp.text import encode_gsm
+from smpp.segments import Joiner, Segment, TextTooLong, Way, read_part, split
+from smpp.text import Alphabet, decode_text, encode_gsm
 
 TEXT = "".join(f"{n:03}-" for n in range(100))  # 400 septets: three parts
 
@@ -71,6 +71,82 @@ def test_a_text_that_takes_too_many_parts_is_refused() -> None:
         split("a" * (153 * 3 + 1), 1, parts_max=3)
 
 
+# --- other ways than a header of six octets ---
+
+
+def test_a_header_with_a_reference_of_16_bits_costs_a_septet_more() -> None:
+    parts = split("a" * 305, 0x1ABCD, way="udh16")
+    assert [part.short_message[:7].hex() for part in parts] == [f"060804abcd03{n:02}" for n in (1, 2, 3)]
+    assert [len(part.short_message) for part in parts] == [7 + 152, 7 + 152, 7 + 1]
+    assert [len(part.short_message) for part in split("ш" * 71, 1, way="udh16")] == [7 + 132, 7 + 10]
+
+
+def test_parts_by_the_parameters_of_smpp_leave_room_for_the_header_that_the_peer_makes() -> None:
+    parts = split("a" * 161, 0x1ABCD, way="sar")
+    assert [len(part.short_message) for part in parts] == [153, 8]
+    assert [part.esm_class for part in parts] == [0, 0]
+    assert [part.tlvs for part in parts] == [
+        (p.Tlv(0x020C, b"\xab\xcd"), p.Tlv(0x020E, b"\x02"), p.Tlv(0x020F, bytes((number,)))) for number in (1, 2)
+    ]
+
+
+def test_a_long_text_may_go_whole_in_message_payload() -> None:
+    (whole,) = split(TEXT, 1, way="payload")
+    assert whole == Segment(b"", c.CODING_DEFAULT, 0, (p.Tlv(c.TAG_MESSAGE_PAYLOAD, TEXT.encode()),))
+
+
+def test_a_text_in_message_payload_may_take_no_more_parts_on_the_air_than_another() -> None:
+    assert len(split("a" * 153 * 3, 1, 3, way="payload")) == 1
+    with pytest.raises(TextTooLong, match="takes 4 parts"):
+        split("a" * (153 * 3 + 1), 1, 3, way="payload")
+
+
+@pytest.mark.parametrize("way", ["udh8", "udh16", "sar", "payload"])
+def test_what_fits_in_one_message_is_one_whatever_the_way(way: Way) -> None:
+    assert split("a" * 160, 1, way=way) == (Segment(b"a" * 160, 0, 0),)
+    assert split("ш" * 70, 1, way=way) == (Segment(("ш" * 70).encode("utf-16-be"), 8, 0),)
+
+
+# --- other alphabets than GSM ---
+
+
+@pytest.mark.parametrize(
+    ("text", "alphabet", "coding", "octets"),
+    [
+        ("a" * 160, "ascii", 0, [160]),
+        ("a" * 161, "ascii", 0, [6 + 153, 6 + 8]),
+        ("a" * 140 + "[", "ascii", 0, [6 + 134, 6 + 7]),  # a peer that makes GSM of it needs more than a septet for it
+        ("é", "ascii", 8, [2]),
+        ("ê" * 140, "latin1", 0, [140]),
+        ("ê" * 141, "latin1", 0, [6 + 134, 6 + 7]),
+        ("€" * 2, "latin1", 8, [4]),
+        ("ш" * 70, "utf8", 0, [140]),
+        ("ш" * 71, "utf8", 0, [6 + 134, 6 + 8]),
+        ("a" + "ш" * 70, "utf8", 0, [6 + 133, 6 + 8]),  # not within a character
+        ("a" + "😀" * 40, "utf8", 0, [6 + 133, 6 + 28]),
+    ],
+)
+def test_what_the_peers_alphabet_has_not_goes_in_ucs2_and_sizes_are_the_alphabets(
+    text: str, alphabet: Alphabet, coding: int, octets: list[int]
+) -> None:
+    parts = split(text, 1, alphabet=alphabet)
+    assert [len(part.short_message) for part in parts] == octets
+    assert {part.data_coding for part in parts} == {coding}
+
+
+def test_an_escape_or_surrogate_is_never_cut_in_two() -> None:
+    texts: list[tuple[str, Way, Alphabet]] = [
+        ("a" * 152 + "€" * 100, "udh8", "gsm"), ("a" * 151 + "€" * 100, "udh16", "gsm"),
+        ("a" * 152 + "€" * 100, "sar", "gsm"), ("ш" * 66 + "😀" * 40, "udh8", "gsm"),
+        ("ш" * 65 + "😀" * 40, "udh16", "gsm"), ("a" * 133 + "😀" * 40, "udh8", "utf8"),
+    ]  # fmt: skip
+    for text, way, alphabet in texts:
+        parts = split(text, 1, way=way, alphabet=alphabet)
+        bodies = [part.short_message[{"udh8": 6, "udh16": 7, "sar": 0}[way] :] for part in parts]
+        shown = [decode_text(body, part.data_coding, alphabet) for body, part in zip(bodies, parts, strict=True)]
+        assert "".join(shown) == (text if alphabet == "utf8" else text.replace("😀", "?"))
+
+
 # --- joining ---
 
 
@@ -85,6 +161,21 @@ def test_a_message_of_one_part_is_its_text() -> None:
     joiner = Joiner("gsm")
     assert joiner.add("7701", "111", messages(split("5 € ₸", 1))[0], 0.0) == "5 € ₸"
     assert joiner.octets_held == 0
+
+
+@pytest.mark.parametrize("way", ["udh16", "sar", "payload"])
+def test_a_text_is_whole_however_it_came_and_a_repeat_makes_no_second_one(way: Way) -> None:
+    joiner, parts = Joiner("gsm"), messages(split(TEXT, 0xABCD, way=way))
+    texts = [joiner.add("7701", "111", part, 0.0) for part in (*parts[1:], *parts[1:], *parts[:1])]
+    assert [text for text in texts if text is not None] == [TEXT]
+
+
+def test_two_ways_with_one_number_are_two_texts() -> None:
+    joiner = Joiner("gsm")
+    ways: list[Way] = ["udh8", "udh16", "sar"]
+    parts = [messages(split(f"{way} " + TEXT, 7, way=way)) for way in ways]
+    texts = [joiner.add("7701", "111", each[number], 0.0) for number in range(3) for each in parts]
+    assert texts == [None] * 6 + [f"{way} " + TEXT for way in ways]
 
 
 @pytest.mark.parametrize("again", [0, 2])
@@ -173,6 +264,7 @@ def test_parts_in_different_alphabets_are_read_each_in_its_own() -> None:
         ("050003010101" + "414243", "ABC"),  # the only one
         ("0400030102" + "41", "A"),  # an element longer than the header
         ("03240101" + "4142", "AB"),  # a header without a reference
+        ("0470020102" + "4142", "AB"),  # one of an application on the SIM
         ("00" + "4142", "AB"),
         ("0500030102", "é@¥£$"),  # a header longer than the message: all is text
         ("", ""),
@@ -182,6 +274,43 @@ def test_a_header_that_fits_nothing_leaves_a_message_of_its_own(octets: str, tex
     pdu = p.DeliverSm(esm_class=0x40, short_message=bytes.fromhex(octets))
     assert read_part(pdu) is None
     assert Joiner("gsm").add("7701", "111", pdu, 0.0) == text
+
+
+@pytest.mark.parametrize(
+    ("header", "octets", "text"),
+    [
+        ("03240101", "1b67", "ğ"),
+        ("03250101", "0c", "ğ"),
+        ("06240101250101", "4d0c1b73", "Mğş"),
+        ("0324010e", "1b67", "g"),  # no such language
+        ("0424020101", "1b67", "g"),  # two octets where one is meant
+        ("0a05040b8423f0240101e0", "1b67", "ğ"),  # beside ports, and an element that is cut off
+    ],
+)
+def test_a_header_may_announce_national_tables(header: str, octets: str, text: str) -> None:
+    assert Joiner("gsm").add("7701", "111", with_header(header, bytes.fromhex(octets)), 0.0) == text
+
+
+def test_national_tables_count_in_the_parts_that_announce_them_and_an_escape_may_be_cut() -> None:
+    joiner = Joiner("gsm")
+    pdus = [
+        with_header("080003070301" + "240101", b"da\x1b"),
+        with_header("080003070302" + "240101", b"\x67, "),
+        with_header("050003070303", b"\x1bg"),
+    ]
+    assert [joiner.add("7701", "111", pdu, 0.0) for pdu in pdus] == [None, None, "dağ, g"]
+
+
+def test_a_header_without_a_place_leaves_it_to_the_parameters_of_smpp() -> None:
+    joiner = Joiner("gsm")
+    for number, octets in ((1, b"\x1b\x67"), (2, b"\x1b\x73")):
+        tlvs = (
+            p.Tlv(c.TAG_SAR_MSG_REF_NUM, b"\0\7"),
+            p.Tlv(c.TAG_SAR_TOTAL_SEGMENTS, b"\2"),
+            p.Tlv(c.TAG_SAR_SEGMENT_SEQNUM, bytes((number,))),
+        )
+        text = joiner.add("7701", "111", with_header("03240101", octets)._replace(tlvs=tlvs), 0.0)
+    assert text == "ğş"
 
 
 def test_a_part_in_message_payload_is_a_part() -> None:
