@@ -24,7 +24,7 @@ endef
 # For tests that wait more than they work: two at a time, those of a file in one process, which have their servers there.
 TWO := -n 2 --dist loadfile
 
-.PHONY: help run test test-setup lint test-unit test-property test-integration test-faults bench soak kills fuzz peers lock clean python
+.PHONY: help run test test-setup lint test-unit test-property test-integration test-faults bench soak kills stops fuzz peers lock clean python
 
 help:
 	@echo "make run                everything on this machine, to try it; Ctrl-C ends it"
@@ -35,6 +35,7 @@ help:
 	@echo "                        measures one part alone: a, b (turns), mix, codec, menus, swaps, core"
 	@echo "make soak               money against a plain model, for long; EXAMPLES=5000 (default 2000)"
 	@echo "make kills              kill -9 of the billing core under payments; KILLS=100 (default 50)"
+	@echo "make stops              SIGTERM of the engine under load; STOPS=50 (default 50)"
 	@echo "make fuzz               octets changed at random against the SMPP layer; CASES=100000 (default 10000000)"
 	@echo "make peers              installs what the tests talk to that is not ours"
 	@echo "make lock               writes the locks anew; UPGRADE=--upgrade takes newer versions"
@@ -79,6 +80,9 @@ soak: test-setup
 
 kills: test-setup
 	@CORE_KILLS=$(or $(KILLS),50) $(IN) pytest -q --timeout 0 tests/faults/test_core_survives_kills.py
+
+stops: test-setup
+	@ENGINE_STOPS=$(or $(STOPS),50) $(IN) pytest -q --timeout 0 -s tests/integration/engine/test_stopping.py
 
 fuzz: test-setup
 	@exec $(IN) tests.fuzz --cases $(or $(CASES),10000000)

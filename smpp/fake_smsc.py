@@ -205,7 +205,7 @@ class FakeSmsc:
         self._reactor = reactor
         self._host = host
         self._alphabet: Alphabet = alphabet
-        self._limits = limits or Limits(unbind_answer_seconds=1.0)
+        self._limits = limits or Limits(unbind_answer_seconds=1.0, window_out=1000)
         self._message_id = message_id
         self._listener: Listener | None = None
         self._links: list[Link] = []

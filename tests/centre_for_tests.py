@@ -50,7 +50,7 @@ class Centre:
     async def bind_at(self, listen: Listen, pdu: type = BindTransceiver, password: str = "secret") -> Link:
         request = pdu(system_id="ussdc", password=password, interface_version=0x34)
         reactor = reactor_on(asyncio.get_running_loop())
-        self.link = await dial(reactor, listen.host, listen.port, request, self, Limits())
+        self.link = await dial(reactor, listen.host, listen.port, request, self, Limits(window_out=10_000))
         return self.link
 
     def type(self, text: str, op: int, number: str = NUMBER, code: str = "*111#", link: Link | None = None) -> None:

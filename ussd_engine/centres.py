@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 SCREEN_SECONDS = 20.0
 SMS_SECONDS = 10.0
+WINDOW_OUT = 1000
+"""Handsets that may talk at a time on one bind."""
 
 
 class Peer(NamedTuple):
@@ -132,7 +134,7 @@ class _Line:
         address, system_id, password = self.peer.account
         request = BindTransceiver(system_id=system_id, password=password, interface_version=0x34)
         reactor = reactor_on(asyncio.get_running_loop())
-        self._link = await dial(reactor, address.host, address.port, request, self, Limits())
+        self._link = await dial(reactor, address.host, address.port, request, self, Limits(window_out=WINDOW_OUT))
 
     async def unbind(self) -> None:
         if self._link is not None and not self._gone.is_set():

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
 from smpp import constants
-from smpp.errors import WindowFull, WrongState
+from smpp.errors import TooFast, WindowFull, WrongState
 from smpp.pdu import DeliverSmResp, Pdu, SubmitSmResp
 from smpp.receipt import Expected, Receipt
 from smpp.segments import TextTooLong
@@ -171,6 +171,9 @@ class Outbox:
                 answer = await self._try(bind, pdu, deadlines.answer)
             except WrongState as error:
                 raise NotSent(f"the link does not take it: {error}") from None
+            except TooFast as error:
+                await asyncio.sleep(error.wait_seconds)
+                continue
             except WindowFull as error:
                 why = f"the link does not take it: {error}"
             else:

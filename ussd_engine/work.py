@@ -70,7 +70,7 @@ class Work:
         """Shows in the metrics how much there is."""
         self._metrics.turns_in_flight.set(len(self._tasks))
 
-    async def drain(self, seconds_max: float, is_busy: Callable[[], bool]) -> None:
+    async def drain(self, seconds_max: float, is_busy: Callable[[], bool] = lambda: False) -> None:
         """Begins nothing new, and waits until what there is has been done and `is_busy` says no; then takes nothing."""
         self.is_open = False
         with contextlib.suppress(TimeoutError):

@@ -172,3 +172,57 @@ async def test_diff_tells_what_breaks_and_who_is_on_it(engine: OwnEngine, centre
     code, told = await command(engine, "diff", str(engine.menus), str(engine.menus), "--json")
     assert code == 0
     assert json.loads(told)["changes"] == []
+
+
+# --- links ---
+
+
+async def test_links_shows_which_are_bound_since_when_and_what_failed(engine: OwnEngine, centre: Centre) -> None:
+    with pytest.raises(ConnectionError):
+        await Centre().bind_at(engine.settings.engine_smpp, password="wrong")
+    code, told = await command(engine, "links", "--json")
+    links = {each["link"]: each for each in json.loads(told)["links"]}
+    assert code == 1  # the other links are down
+    assert links["o-ussdc"]["state"] == "down"
+    ours = links["kcell-ussdc"]
+    assert (ours["state"], ours["binds"], ours["traced"]) == ("bound", 1, False)
+    assert ours["since"] <= ours["last_error_at"]
+    assert ours["last_error"] == "bind from 127.0.0.1 refused: ESME_RBINDFAIL"
+    code, told = await command(engine, "links")
+    assert "kcell-ussdc       bound since" in told
+
+
+async def test_a_trace_shows_every_pdu_of_a_link_and_no_word_of_it(engine: OwnEngine, centre: Centre) -> None:
+    assert (await command(engine, "trace", "kcell-ussdc", "on", "--seconds", "60"))[0] == 0
+    centre.type("*111*9#", 1, "77010000377")
+    await centre.screen()
+    centre.type("737373", 18, "77010000377")
+    await centre.screen()
+    assert (await command(engine, "trace", "kcell-ussdc", "off"))[0] == 0
+    centre.type("0", 18, "77010000377")
+    await centre.screen()
+    lines = [json.loads(line) for line in engine.child.log.read_text().splitlines() if '"event": "pdu"' in line]
+    shown = [(line["direction"], line["command"]) for line in lines if line["command"] != "enquire_link"]
+    assert shown.count(("in", "submit_sm")) == 2
+    assert shown.count(("out", "deliver_sm")) == 2
+    asked = next(line for line in lines if line["command"] == "submit_sm" and line["short_message"] == "<6 octets>")
+    assert asked["tlvs"] == ["0x0501=12"]
+    assert asked["source_addr"] == "…0377"
+    text = json.dumps(lines)
+    for secret in ("737373", b"737373".hex(), "77010000377", "Тіл"):
+        assert secret not in text
+    assert (await command(engine, "trace", "kcell", "on"))[1].count("kcell-ussdc") == 1
+
+
+async def test_the_traffic_of_a_link_is_in_the_metrics(engine: OwnEngine, centre: Centre) -> None:
+    centre.type("*111*9#", 1, "77010000378")
+    await centre.screen()
+    metrics = engine.metrics()
+    for expected in (
+        'smpp_pdus_total{command="submit_sm",direction="in",link="kcell-ussdc",status="ESME_ROK"}',
+        'smpp_response_seconds_bucket{le="+Inf",link="kcell-ussdc"}',
+        'smpp_window_depth_bucket{le="10.0",link="kcell-ussdc"}',
+        'smpp_wrong_account{link="kcell-ussdc"} 0.0',
+        "ussd_loop_lag_seconds_bucket",
+    ):
+        assert expected in metrics
