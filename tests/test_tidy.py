@@ -40,6 +40,7 @@ PURE = {
         "connection",
         "text",
         "limits",
+        "tlvs",
     },
     "sessions": {"session", "store", "shelf"},
     "billing": {"contract", "values", "operation", "notices", "calls", "breaker", "wire"},
