@@ -229,14 +229,17 @@ def _error_response(
 
 
 def _tlvs_alone(octets: bytes) -> tuple[Tlv, ...] | None:
-    """The TLVs that take the whole body, without a mandatory part; None when they do not take it exactly."""
+    """The TLVs that take the whole body, without a mandatory part; None when they do not take it exactly.
+
+    Tag 0 is reserved (5.3.2): octets of it are padding.
+    """
     tlvs: list[Tlv] = []
     at, length = HEADER_OCTETS, len(octets)
     while at + 4 <= length:
         tag, size = _unpack_tlv(octets, at)
         tlvs.append(Tlv(tag, octets[at + 4 : at + 4 + size]))
         at += 4 + size
-    return tuple(tlvs) if at == length else None
+    return tuple(tlvs) if at == length and all(tlv.tag for tlv in tlvs) else None
 
 
 def _mend(cls: type[Pdu], tlvs: list[Tlv], overrun: bool, sequence_number: int, on_quirk: OnQuirk) -> None:

@@ -179,6 +179,9 @@ def judge_codec(octets: bytes) -> p.Pdu | None:
         return pdu  # a field longer than we may write
     if not pdu.command_status or not pdu.command_id & c.RESPONSE:
         assert decode(written) == pdu
+    else:  # an error response: its TLVs alone are written
+        again = decode(written)
+        assert (again.tlvs, again.command_status) == (pdu.tlvs, pdu.command_status)
     return pdu
 
 

@@ -282,6 +282,7 @@ def test_the_message_id_of_an_error_response_is_not_written() -> None:
         (b"42", "42", (), [QUIRK_BODY_ON_ERROR, QUIRK_UNTERMINATED]),
         (b"42\0\0", "42", (), [QUIRK_BODY_ON_ERROR, QUIRK_TRAILING_OCTETS]),
         (b"42\0\x04\x28\0\x09\x50", "42", (), [QUIRK_BODY_ON_ERROR, QUIRK_TLV_OVERRUN]),
+        (bytes(4), "", (), [QUIRK_BODY_ON_ERROR, QUIRK_TRAILING_OCTETS]),
         (b"\x02\0\x04\x28\0\x01\x50", "\x02", (CONGESTION,), []),
     ],
 )
