@@ -121,6 +121,9 @@ def _fields(cls: type[Pdu]) -> tuple[_Field, ...]:
     return tuple(_Field(name, hints[name].__metadata__[0]) for name in names)
 
 
+_FIELDS: Final = {cls: _fields(cls) for cls in BY_COMMAND_ID.values()}
+
+
 def _runs(fields: tuple[_Field, ...]) -> list[_Run]:
     runs: list[_Run] = []
     scalars: list[_Field] = []
@@ -144,7 +147,7 @@ class _TooShort(Exception):
 
 def _reader_source(cls: type[Pdu], space: dict[str, Any]) -> str:
     """The source of `read(octets, length, command_status, sequence_number, on_quirk)` for one PDU."""
-    fields = _fields(cls)
+    fields = _FIELDS[cls]
     names = "".join(field.name + ", " for field in fields)
     response = bool(cls.command_id & c.RESPONSE)
     lines = ["def read(octets, length, command_status, sequence_number, on_quirk):"]
@@ -318,7 +321,7 @@ def _unreadable_response(octets: bytes, on_quirk: OnQuirk) -> Pdu:
     """A lone C-octet string without its NUL is the rest of the PDU; other bodies are not guessed at."""
     _, command_id, command_status, sequence_number = unpack_header(octets)
     cls = BY_COMMAND_ID[command_id]
-    fields = _fields(cls)
+    fields = _FIELDS[cls]
     lone = len(fields) == 1 and isinstance(fields[0].wire, CString)
     read = {fields[0].name: octets[HEADER_OCTETS:].decode("latin-1")} if lone else {}
     if on_quirk:
@@ -333,7 +336,7 @@ _OCTET: Final = {number: chr(number) for number in range(256)}  # a dict, becaus
 
 def _writer_source(cls: type[Pdu]) -> str:
     """The source of `write(pdu)` for one PDU. It fails with KeyError, StructError or UnicodeEncodeError only."""
-    fields = _fields(cls)
+    fields = _FIELDS[cls]
     names = "".join(field.name + ", " for field in fields)
     lines = ["def write(pdu):", f" {names}tlvs, sequence_number, command_status = pdu"]
     if cls.command_id & c.RESPONSE:
@@ -407,7 +410,7 @@ def _compiled_writer(cls: type[Pdu]) -> Writer:
 def _explained(pdu: Pdu) -> ValueError:
     """Why a PDU cannot be written: the first field that its place on the wire cannot hold."""
     command = c.command_name(pdu.command_id)
-    for field in _fields(type(pdu)):
+    for field in _FIELDS[type(pdu)]:
         if what := _unwritable(field.wire, getattr(pdu, field.name)):
             return ValueError(f"{command}.{field.name}: {what}")
     for tag, value in pdu.tlvs:
