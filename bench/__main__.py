@@ -13,7 +13,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import codec, core, menus, mix, swaps
+from bench import codec, core, menus, mix, pairs, swaps
 from bench.driver import Result, Scenario, Step, run
 from bench.figures import HEAD, cpu_seconds, machine, row
 from bench.numbers import FIRST_NUMBER, either, in_turn, spread
@@ -25,8 +25,9 @@ FOLDER = Path(".build/bench")
 WARM_NUMBERS = 5_000
 """Numbers of the menu scenario: few enough that their greeting is remembered."""
 PORTS_FROM = 20000
-PARTS = ("codec", "menus", "mix", "swaps", "core")
-"""What is measured beside turns: the codec, menus without I/O, a mix of services, live change under load, the core."""
+PARTS = ("codec", "pairs", "menus", "mix", "swaps", "core")
+"""What is measured beside turns: the codec, pairs of submit_sm and response, menus without I/O, a mix of services, live
+change under load, the core."""
 
 
 def scenarios(numbers: int) -> list[Scenario]:
@@ -53,14 +54,7 @@ def main() -> int:
     figures: dict[str, object] = {"machine": machine()}
     print(f"machine: {machine()}")
     wrong = False
-    if options.only in (None, "codec"):
-        measured = codec.measure()
-        print(codec.table(measured))
-        figures["codec"] = measured._asdict()
-    if options.only in (None, "menus"):
-        of_menus = menus.measure()
-        print(menus.table(of_menus))
-        figures["menus"] = of_menus._asdict()
+    figures |= _alone(options.only)
     if options.only not in PARTS:
         results = _drive(options)
         figures["turns"] = [result._asdict() for result in results]
@@ -81,6 +75,24 @@ def main() -> int:
     if options.json:
         options.json.write_text(json.dumps(figures, indent=2) + "\n")
     return 1 if wrong else 0
+
+
+def _alone(only: str | None) -> dict[str, object]:
+    """The parts that need no system beside them."""
+    found: dict[str, object] = {}
+    if only in (None, "codec"):
+        measured = codec.measure()
+        print(codec.table(measured))
+        found["codec"] = measured._asdict()
+    if only in (None, "pairs"):
+        of_pairs = pairs.measure()
+        print(pairs.table(of_pairs))
+        found["pairs"] = pairs.figures(of_pairs)
+    if only in (None, "menus"):
+        of_menus = menus.measure()
+        print(menus.table(of_menus))
+        found["menus"] = of_menus._asdict()
+    return found
 
 
 def _many(in_flight: str) -> list[int]:

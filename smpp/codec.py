@@ -11,7 +11,13 @@ What is refused, and how: a mandatory part that ends too early, ESME_RINVCMDLEN;
 ESME_RINVMSGLEN; a last TLV beyond the PDU, ESME_RINVOPTPARSTREAM in requests that carry a text to us, because the text
 may be in it, while `deliver_sm` and all other PDUs lose that TLV only. A response is never refused: whoever waits
 for it must be told, so fields that cannot be read have their defaults.
+
+An error response has no body by section 3.2, but peers send one, and some put TLVs behind it or in its place
+(data_sm_resp with delivery_failure_reason, 4.7.2; any response in 5.0). Its body is the mandatory part with TLVs,
+unless its first text begins with a control octet, as all tags of the standard do, or is empty and the rest does not
+parse; then it is TLVs alone, if they take it exactly.
 """
+# long because: reading and writing walk the same tables
 
 from __future__ import annotations
 
@@ -82,7 +88,8 @@ def decode(octets: bytes, on_quirk: OnQuirk = None) -> Pdu:
 
 
 def encode(pdu: Pdu) -> bytes:
-    """Writes one PDU with its header; an error response is written without a body, as section 3.2 asks.
+    """Writes one PDU with its header. An error response has no body (3.2); where it has TLVs, they stand behind a
+    mandatory part whose fields are empty, so that every reader finds them.
 
     Raises ValueError, naming the field, for a value that its place on the wire cannot hold.
     """
@@ -114,6 +121,9 @@ def _fields(cls: type[Pdu]) -> tuple[_Field, ...]:
     return tuple(_Field(name, hints[name].__metadata__[0]) for name in names)
 
 
+_FIELDS: Final = {cls: _fields(cls) for cls in BY_COMMAND_ID.values()}
+
+
 def _runs(fields: tuple[_Field, ...]) -> list[_Run]:
     runs: list[_Run] = []
     scalars: list[_Field] = []
@@ -137,15 +147,14 @@ class _TooShort(Exception):
 
 def _reader_source(cls: type[Pdu], space: dict[str, Any]) -> str:
     """The source of `read(octets, length, command_status, sequence_number, on_quirk)` for one PDU."""
-    fields = _fields(cls)
+    fields = _FIELDS[cls]
     names = "".join(field.name + ", " for field in fields)
     response = bool(cls.command_id & c.RESPONSE)
     lines = ["def read(octets, length, command_status, sequence_number, on_quirk):"]
     if response and fields:
         lines += [
-            " if length == 16 or command_status:",
-            "  early = early_response(cls, octets, command_status, sequence_number, on_quirk)",
-            "  if early is not None: return early",
+            " if length == 16: return no_body(cls, command_status, sequence_number, on_quirk)",
+            " if command_status: return error_response(read, cls, octets, command_status, sequence_number, on_quirk)",
         ]
     lines.append(" text = octets.decode('latin-1')" if fields else "")
     lines.append(" at = 16")
@@ -196,17 +205,44 @@ def _run_source(number: int, run: _Run, space: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _early_response(
-    cls: type[Pdu], octets: bytes, command_status: int, sequence_number: int, on_quirk: OnQuirk
-) -> Pdu | None:
-    """A response without its body: normal with an error (section 3.2), a quirk without one. None: there is a body."""
-    if len(octets) == HEADER_OCTETS:
-        if not command_status and on_quirk:
-            on_quirk(QUIRK_NO_BODY)
-        return cast(Any, cls)(sequence_number=sequence_number, command_status=command_status)  # type: ignore[no-any-return]
+def _no_body(cls: type[Pdu], command_status: int, sequence_number: int, on_quirk: OnQuirk) -> Pdu:
+    """A response of its header alone: normal with an error (section 3.2), a quirk without one."""
+    if not command_status and on_quirk:
+        on_quirk(QUIRK_NO_BODY)
+    return cast(Any, cls)(sequence_number=sequence_number, command_status=command_status)  # type: ignore[no-any-return]
+
+
+def _error_response(
+    read: Reader, cls: type[Pdu], octets: bytes, command_status: int, sequence_number: int, on_quirk: OnQuirk
+) -> Pdu:
+    """An error response with a body, by the rule above. TLVs behind a mandatory part are no quirk."""
+    quirks: list[str] = []
+    try:
+        pdu = read(octets, len(octets), c.ESME_ROK, sequence_number, quirks.append)
+    except _TooShort:
+        pdu = _unreadable_response(octets, quirks.append)
+    first = octets[HEADER_OCTETS]
+    alone = _tlvs_alone(octets) if first < 0x20 and (first or quirks) else None
+    if alone is not None:
+        pdu, quirks = cast(Any, cls)(tlvs=alone, sequence_number=sequence_number), []
     if on_quirk:
-        on_quirk(QUIRK_BODY_ON_ERROR)
-    return None
+        for kind in quirks if pdu.tlvs and alone is None else (QUIRK_BODY_ON_ERROR, *quirks):
+            on_quirk(kind)
+    return cast(Any, pdu)._replace(command_status=command_status)  # type: ignore[no-any-return]
+
+
+def _tlvs_alone(octets: bytes) -> tuple[Tlv, ...] | None:
+    """The TLVs that take the whole body, without a mandatory part; None when they do not take it exactly.
+
+    Tag 0 is reserved (5.3.2): octets of it are padding.
+    """
+    tlvs: list[Tlv] = []
+    at, length = HEADER_OCTETS, len(octets)
+    while at + 4 <= length:
+        tag, size = _unpack_tlv(octets, at)
+        tlvs.append(Tlv(tag, octets[at + 4 : at + 4 + size]))
+        at += 4 + size
+    return tuple(tlvs) if at == length and all(tlv.tag for tlv in tlvs) else None
 
 
 def _mend(cls: type[Pdu], tlvs: list[Tlv], overrun: bool, sequence_number: int, on_quirk: OnQuirk) -> None:
@@ -269,7 +305,8 @@ def _compiled_reader(cls: type[Pdu]) -> Reader:
         "new": tuple.__new__,
         "TooShort": _TooShort,
         "too_long": _too_long,
-        "early_response": _early_response,
+        "no_body": _no_body,
+        "error_response": _error_response,
         "Tlv": Tlv,
         "unpack_tlv": _unpack_tlv,
         "mend": _mend,
@@ -284,7 +321,7 @@ def _unreadable_response(octets: bytes, on_quirk: OnQuirk) -> Pdu:
     """A lone C-octet string without its NUL is the rest of the PDU; other bodies are not guessed at."""
     _, command_id, command_status, sequence_number = unpack_header(octets)
     cls = BY_COMMAND_ID[command_id]
-    fields = _fields(cls)
+    fields = _FIELDS[cls]
     lone = len(fields) == 1 and isinstance(fields[0].wire, CString)
     read = {fields[0].name: octets[HEADER_OCTETS:].decode("latin-1")} if lone else {}
     if on_quirk:
@@ -299,11 +336,13 @@ _OCTET: Final = {number: chr(number) for number in range(256)}  # a dict, becaus
 
 def _writer_source(cls: type[Pdu]) -> str:
     """The source of `write(pdu)` for one PDU. It fails with KeyError, StructError or UnicodeEncodeError only."""
-    fields = _fields(cls)
+    fields = _FIELDS[cls]
     names = "".join(field.name + ", " for field in fields)
     lines = ["def write(pdu):", f" {names}tlvs, sequence_number, command_status = pdu"]
     if cls.command_id & c.RESPONSE:
-        lines.append(f" if command_status: return pack(16, {cls.command_id}, command_status, sequence_number)")
+        lines.append(" if command_status:")
+        lines.append(f"  if not tlvs: return pack(16, {cls.command_id}, command_status, sequence_number)")
+        lines += [f"  {field.name} = {_empty(field.wire)}" for field in fields]
     for field in fields:
         if isinstance(field.wire, CString):
             bad = f"len({field.name}) > {field.wire.octets_max - 1} or '\\0' in {field.name}"
@@ -315,6 +354,13 @@ def _writer_source(cls: type[Pdu]) -> str:
     lines.append(" for tag, value in tlvs: body += pack_tlv(tag, len(value)) + value")
     lines.append(f" return pack(16 + len(body), {cls.command_id}, command_status, sequence_number) + body")
     return "\n".join(lines)
+
+
+def _empty(wire: Octet | CString | Counted | Listed) -> str:
+    """The source of an empty field."""
+    if isinstance(wire, Octet):
+        return "0"
+    return "''" if isinstance(wire, CString) else "b''" if isinstance(wire, Counted) else "()"
 
 
 def _written(run: _Run) -> list[str]:
@@ -364,7 +410,7 @@ def _compiled_writer(cls: type[Pdu]) -> Writer:
 def _explained(pdu: Pdu) -> ValueError:
     """Why a PDU cannot be written: the first field that its place on the wire cannot hold."""
     command = c.command_name(pdu.command_id)
-    for field in _fields(type(pdu)):
+    for field in _FIELDS[type(pdu)]:
         if what := _unwritable(field.wire, getattr(pdu, field.name)):
             return ValueError(f"{command}.{field.name}: {what}")
     for tag, value in pdu.tlvs:

@@ -41,11 +41,21 @@ ALERT_NOTIFICATION: Final = 0x00000102
 DATA_SM: Final = 0x00000103
 DATA_SM_RESP: Final = 0x80000103
 
+# SMPP 5.0 (4.4 and 4.6.2 of it): nacked as unknown, and named in logs
+BROADCAST_SM: Final = 0x00000111
+BROADCAST_SM_RESP: Final = 0x80000111
+QUERY_BROADCAST_SM: Final = 0x00000112
+QUERY_BROADCAST_SM_RESP: Final = 0x80000112
+CANCEL_BROADCAST_SM: Final = 0x00000113
+CANCEL_BROADCAST_SM_RESP: Final = 0x80000113
+
 BINDS: Final = frozenset({BIND_RECEIVER, BIND_TRANSMITTER, BIND_TRANSCEIVER})
 
 # --- interface versions (5.2.4) ---------------------------------------------------------------------------------
 
+VERSION_3_3: Final = 0x33  # and every lower value
 VERSION_3_4: Final = 0x34
+VERSION_5_0: Final = 0x50  # 4.7.13 of 5.0
 VERSION_3_4_IN_DECIMAL: Final = 34  # sent by peers whose author read 34 as a decimal number
 
 # --- statuses (5.1.3) -------------------------------------------------------------------------------------------
@@ -171,5 +181,5 @@ def status_name(status: int) -> str:
 
 
 def command_name(command_id: int) -> str:
-    """`submit_sm_resp`, or `0x00000110` for a command that SMPP 3.4 does not know."""
+    """`submit_sm_resp`, or `0x00000110` for a command that neither SMPP 3.4 nor 5.0 knows."""
     return COMMAND_NAMES.get(command_id) or f"0x{command_id:08X}"

@@ -90,6 +90,9 @@ DestAddresses: TypeAlias = Annotated[tuple[SmeAddress | DistributionList, ...], 
 UnsuccessSmes: TypeAlias = Annotated[tuple[UnsuccessSme, ...], Listed("unsuccess_sme")]
 
 
+_new: Any = tuple.__new__
+
+
 class Pdu:
     """What all PDUs have in common. Equal means: the same command, and the same fields."""
 
@@ -107,8 +110,9 @@ class Pdu:
 
     def numbered(self, sequence_number: int) -> Self:
         """The same PDU under another sequence number; some ten times faster than `_replace`."""
-        fields = cast("tuple[Any, ...]", self)
-        return cast("Self", tuple.__new__(cast(Any, type(self)), (*fields[:-2], sequence_number, fields[-1])))
+        fields: Any = self
+        made: Self = _new(type(self), (*fields[:-2], sequence_number, fields[-1]))
+        return made
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and tuple.__eq__(cast("tuple[Any, ...]", self), other)

@@ -43,6 +43,7 @@ PURE = {
         "flow",
         "traffic",
         "national",
+        "tlvs",
     },
     "sessions": {"session", "store", "shelf"},
     "billing": {"contract", "values", "operation", "notices", "calls", "breaker", "wire"},
