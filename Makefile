@@ -37,7 +37,7 @@ help:
 	@echo "make kills              kill -9 of the billing core under payments; KILLS=100 (default 50)"
 	@echo "make stops              SIGTERM of the engine under load; STOPS=50 (default 50)"
 	@echo "make fuzz               octets changed at random against the SMPP layer; CASES=100000 (default 10000000)"
-	@echo "make peers              installs what the tests talk to that is not ours"
+	@echo "make peers              fetches what the tests talk to that is not ours into .peers: node-smpp, tshark, Net::SMPP"
 	@echo "make lock               writes the locks anew; UPGRADE=--upgrade takes newer versions"
 	@echo "make clean              removes what was installed and made here, the data too"
 
@@ -87,17 +87,10 @@ stops: test-setup
 fuzz: test-setup
 	@exec $(IN) tests.fuzz --cases $(or $(CASES),10000000)
 
-# What the tests talk to that is not ours: smpplib comes with the development lock, node-smpp is installed in .peers.
-# Without node or npm, or without a network, the tests that need them are skipped, and say so; under CI=true they fail.
+# What the tests talk to that is not ours: smpplib comes with the development lock; node-smpp, tshark and Net::SMPP are
+# put in .peers, and nowhere else. What cannot be had is said loudly, and its tests are skipped; under CI=true they fail.
 peers: test-setup
-	@.venv/bin/python -c "from importlib.metadata import version as v; print('peers: smpplib', v('smpplib'))"
-	@if cmp -s peers/package-lock.json .peers/installed; then echo "peers: node-smpp is installed"; \
-	elif ! command -v node >/dev/null || ! command -v npm >/dev/null; then \
-		echo "PEERS: node or npm is missing: node-smpp is NOT installed, and its tests are skipped" >&2; \
-	else rm -rf .peers && mkdir -p .peers && cp peers/package.json peers/package-lock.json .peers/ && \
-		{ (cd .peers && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >npm.log 2>&1) && \
-		cp peers/package-lock.json .peers/installed && echo "peers: node-smpp is installed"; } || \
-		echo "PEERS: npm ci failed, see .peers/npm.log: node-smpp is NOT installed, and its tests are skipped" >&2; fi
+	@peers/install.sh
 
 lock: python
 	@test -x .build/uv/bin/uv || { echo "installing $(UV) in .build"; $(PYTHON) -m venv --without-pip .build/uv && \

@@ -4,7 +4,8 @@
 // Rules of this file:
 // - It decides nothing about messages: a test says what is sent, and reads what came.
 // - One JSON object a line. On stdin: {"do": "listen" | "connect" | "send" | "answer" | "unbind" | "cut", ...}; on
-//   stdout: {"event": "listening" | "bound" | "request" | "response" | "closed" | "failed", ...}.
+//   stdout: {"event": "listening" | "bound" | "request" | "answered" | "response" | "closed" | "failed",
+//   ...}.
 // - Octets are told in hexadecimal, and ordered as {"hex": "..."}. A password is compared, and never written.
 // - The end of stdin ends it.
 
@@ -13,7 +14,7 @@ const smpp = require('smpp');
 
 const BINDS = ['bind_receiver', 'bind_transmitter', 'bind_transceiver'];
 const sessions = new Set();
-let submitStatus = 0;
+let messageStatus = 0;
 let messages = 0;
 
 function tell(event, fields) {
@@ -63,9 +64,11 @@ function reply(session, pdu) {
   if (pdu.command === 'unbind') {
     session.send(pdu.response());
     session.close();
-  } else if (pdu.command === 'submit_sm') {
+  } else if (pdu.command === 'submit_sm' || pdu.command === 'deliver_sm') {
     messages += 1;
-    session.send(pdu.response({ command_status: submitStatus, message_id: String(messages) }));
+    const response = pdu.response({ command_status: messageStatus, message_id: String(messages) });
+    session.send(response);
+    tell('answered', { pdu: fieldsOf(response) });
   } else {
     session.send(pdu.response());
   }
@@ -98,9 +101,9 @@ const deeds = {
     latest()[order.command](order.fields, (pdu) => tell('response', { tag: order.tag, pdu: fieldsOf(pdu) }));
   },
 
-  // {"status"}: of every submit_sm from now on
+  // {"status"}: of every submit_sm and deliver_sm from now on
   answer(order) {
-    submitStatus = order.status;
+    messageStatus = order.status;
   },
 
   unbind() {

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import shutil
 from collections.abc import AsyncIterator, Callable, Coroutine
-from pathlib import Path
-from typing import Any
 
 import pytest
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
@@ -19,9 +15,7 @@ from smpp.link import Link
 from smpp.reactor import reactor_on
 from smpp.upstream import Upstream
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-MODULES = REPOSITORY / ".peers" / "node_modules"
-SCRIPT = REPOSITORY / "peers" / "centre.js"
+from .driven_peer import NODE, DrivenPeer, driven, is_here
 
 
 def missing(what: str) -> None:
@@ -32,73 +26,13 @@ def missing(what: str) -> None:
     pytest.skip(reason)
 
 
-class NodeSmpp:
-    """node-smpp in a process of its own, told what to do by lines of JSON (`peers/centre.js`)."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._events: list[dict[str, Any]] = []
-        self._came = asyncio.Event()
-        self._reading = asyncio.ensure_future(self._read())
-
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            self._events.append(json.loads(line))
-            self._came.set()
-
-    def do(self, what: str, **order: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps({"do": what} | order).encode() + b"\n")
-
-    async def event(self, name: str, command: str = "", seconds: float = 5.0) -> dict[str, Any]:
-        """The next event of this name, about this command if one is said; others stay where they are."""
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    for number, event in enumerate(self._events):
-                        if event["event"] == name and event.get("pdu", {}).get("command", "").startswith(command):
-                            return self._events.pop(number)
-                    self._came.clear()
-                    await self._came.wait()
-        except TimeoutError:
-            raise AssertionError(f"no {name} {command} in {seconds:g} s; there is {self._events}") from None
-
-    async def request(self, command: str) -> dict[str, Any]:
-        """The fields of the next request of this command that it received."""
-        pdu: dict[str, Any] = (await self.event("request", command))["pdu"]
-        return pdu
-
-    async def listening(self) -> int:
-        """Makes it a centre with the account engine / secret; its port."""
-        self.do("listen", host="127.0.0.1", port=0, system_id="engine", password="secret")
-        port: int = (await self.event("listening"))["port"]
-        return port
-
-    async def end(self) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        await asyncio.wait_for(self._process.wait(), 5)
-        await self._reading
-
-
 @pytest.fixture
-async def node() -> AsyncIterator[NodeSmpp]:
-    node = shutil.which("node")
-    if node is None:
-        missing("node is not installed")
-    if not (MODULES / "smpp").is_dir():
-        missing("node-smpp is not installed")
-    process = await asyncio.create_subprocess_exec(
-        str(node),
-        str(SCRIPT),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        env=os.environ | {"NODE_PATH": str(MODULES)},
-    )
-    peer = NodeSmpp(process)
-    yield peer
-    await peer.end()
+async def node() -> AsyncIterator[DrivenPeer]:
+    """node-smpp, which does nothing yet."""
+    if not await is_here(NODE):
+        missing(f"{NODE} is not here")
+    async with driven(NODE) as peer:
+        yield peer
 
 
 class Owner:

@@ -21,7 +21,8 @@ from smpp.receipt import MessageState, read_receipt
 from smpp.segments import Joiner, split
 from smpp.text import decode_text, encode_ucs2
 from smpp.upstream import Upstream
-from tests.peers.conftest import NodeSmpp, Owner, Until
+from tests.peers.conftest import Owner, Until
+from tests.peers.driven_peer import DrivenPeer
 
 ABAI = "77010000007"
 LONG = "Ваш баланс: 1 234,50 ₸. " * 8
@@ -45,7 +46,7 @@ def upstream_to(port: int, reactor: AsyncioSelectorReactor, owner: Owner, passwo
 
 @pytest.fixture
 async def upstream(
-    node: NodeSmpp, reactor: AsyncioSelectorReactor, owner: Owner, until: Until
+    node: DrivenPeer, reactor: AsyncioSelectorReactor, owner: Owner, until: Until
 ) -> AsyncIterator[Upstream]:
     """We are bound to node-smpp as a centre."""
     upstream = upstream_to(await node.listening(), reactor, owner)
@@ -64,7 +65,7 @@ def link(upstream: Upstream) -> Link:
 # --- it is the centre ---
 
 
-async def test_we_bind_to_it_and_unbind(node: NodeSmpp, upstream: Upstream, owner: Owner) -> None:
+async def test_we_bind_to_it_and_unbind(node: DrivenPeer, upstream: Upstream, owner: Owner) -> None:
     bind = await node.request("bind_transceiver")
     assert (bind["system_id"], bind["interface_version"]) == ("engine", 0x34)
     assert "password" not in bind
@@ -74,7 +75,7 @@ async def test_we_bind_to_it_and_unbind(node: NodeSmpp, upstream: Upstream, owne
     assert owner.reasons == ["unbound_by_us"]
 
 
-async def test_a_dialogue_runs_over_it(node: NodeSmpp, link: Link, owner: Owner, until: Until) -> None:
+async def test_a_dialogue_runs_over_it(node: DrivenPeer, link: Link, owner: Owner, until: Until) -> None:
     def send(text: str, op: int) -> None:
         fields = {"source_addr": ABAI, "destination_addr": "*111*3#", "ussd_service_op": op, "short_message": text}
         node.do("send", command="deliver_sm", fields={**fields, "data_coding": 0, "service_type": "USSD"}, tag=op)
@@ -103,7 +104,7 @@ async def test_a_dialogue_runs_over_it(node: NodeSmpp, link: Link, owner: Owner,
     assert (await node.request("submit_sm"))["ussd_service_op"] == 17
 
 
-async def test_its_refusal_reaches_who_sent(node: NodeSmpp, link: Link, owner: Owner, until: Until) -> None:
+async def test_its_refusal_reaches_who_sent(node: DrivenPeer, link: Link, owner: Owner, until: Until) -> None:
     node.do("answer", status=c.ESME_RTHROTTLED)
     await asyncio.sleep(0.1)
     link.send(p.SubmitSm(destination_addr=ABAI))
@@ -112,7 +113,7 @@ async def test_its_refusal_reaches_who_sent(node: NodeSmpp, link: Link, owner: O
 
 
 async def test_a_wrong_password_is_its_to_refuse(
-    node: NodeSmpp, reactor: AsyncioSelectorReactor, owner: Owner, until: Until
+    node: DrivenPeer, reactor: AsyncioSelectorReactor, owner: Owner, until: Until
 ) -> None:
     upstream = upstream_to(await node.listening(), reactor, owner, password="wrong")
     upstream.start()
@@ -124,7 +125,7 @@ async def test_a_wrong_password_is_its_to_refuse(
 
 
 async def test_a_connection_that_it_cuts_is_bound_again(
-    node: NodeSmpp, upstream: Upstream, owner: Owner, until: Until
+    node: DrivenPeer, upstream: Upstream, owner: Owner, until: Until
 ) -> None:
     await node.request("bind_transceiver")
     node.do("cut")
@@ -133,14 +134,14 @@ async def test_a_connection_that_it_cuts_is_bound_again(
     await until(lambda: owner.links)
 
 
-async def test_an_unbind_of_its_is_answered(node: NodeSmpp, link: Link, owner: Owner, until: Until) -> None:
+async def test_an_unbind_of_its_is_answered(node: DrivenPeer, link: Link, owner: Owner, until: Until) -> None:
     node.do("unbind")
     await until(lambda: owner.reasons)
     assert owner.reasons == ["unbound_by_peer"]
 
 
 @pytest.mark.parametrize("text", [LONG, LONG_GSM])
-async def test_it_reads_the_parts_of_our_long_sms(node: NodeSmpp, link: Link, text: str) -> None:
+async def test_it_reads_the_parts_of_our_long_sms(node: DrivenPeer, link: Link, text: str) -> None:
     parts = split(text, 7)
     for part in parts:
         link.send(p.SubmitSm(destination_addr=ABAI, **part._asdict()))
@@ -151,7 +152,7 @@ async def test_it_reads_the_parts_of_our_long_sms(node: NodeSmpp, link: Link, te
 
 @pytest.mark.parametrize(("text", "coding"), [(LONG, 8), (LONG_GSM, 0)])
 async def test_we_read_the_parts_of_its_long_sms(
-    node: NodeSmpp, link: Link, owner: Owner, until: Until, text: str, coding: int
+    node: DrivenPeer, link: Link, owner: Owner, until: Until, text: str, coding: int
 ) -> None:
     size = 60  # fewer than fit: its cuts are not ours
     pieces = [text[at : at + size] for at in range(0, len(text), size)]
@@ -165,7 +166,7 @@ async def test_we_read_the_parts_of_its_long_sms(
     assert texts == [None] * (len(pieces) - 1) + [text]
 
 
-async def test_we_read_its_receipts(node: NodeSmpp, link: Link, owner: Owner, until: Until) -> None:
+async def test_we_read_its_receipts(node: DrivenPeer, link: Link, owner: Owner, until: Until) -> None:
     text = "id:17 sub:001 dlvrd:001 submit date:2601011200 done date:2601011201 stat:DELIVRD err:000 text:Hi"
     fields = {"esm_class": 4, "short_message": text, "receipted_message_id": "11", "message_state": 2}
     node.do("send", command="deliver_sm", fields={"source_addr": ABAI, **fields})
@@ -185,12 +186,12 @@ async def smsc(reactor: AsyncioSelectorReactor) -> AsyncIterator[FakeSmsc]:
         yield opened
 
 
-def connect(node: NodeSmpp, smsc: FakeSmsc, bind: str = "bind_transceiver", password: str = "secret") -> None:
+def connect(node: DrivenPeer, smsc: FakeSmsc, bind: str = "bind_transceiver", password: str = "secret") -> None:
     fields = {"system_id": "engine", "password": password, "interface_version": 0x34}
     node.do("connect", host="127.0.0.1", port=smsc.port, bind=bind, fields=fields)
 
 
-async def test_it_binds_to_us_and_serves_a_dialogue(node: NodeSmpp, smsc: FakeSmsc) -> None:
+async def test_it_binds_to_us_and_serves_a_dialogue(node: DrivenPeer, smsc: FakeSmsc) -> None:
     connect(node, smsc)
     bound = await node.event("bound")
     assert (bound["status"], bound["pdu"]["system_id"], bound["pdu"]["sc_interface_version"]) == (0, "fake-smsc", 0x34)
@@ -211,7 +212,7 @@ async def test_it_binds_to_us_and_serves_a_dialogue(node: NodeSmpp, smsc: FakeSm
 
 @pytest.mark.parametrize(("bind", "password", "status"), [("bind_transmitter", "wrong", c.ESME_RINVPASWD)])
 async def test_it_is_refused_with_a_wrong_password(
-    node: NodeSmpp, smsc: FakeSmsc, bind: str, password: str, status: int
+    node: DrivenPeer, smsc: FakeSmsc, bind: str, password: str, status: int
 ) -> None:
     connect(node, smsc, bind, password)
     assert (await node.event("bound"))["status"] == status

@@ -1,4 +1,4 @@
-"""python-smpplib, which knows nothing of us, bound to our listener: its SMS, and what it hears of ours."""
+"""python-smpplib, which knows nothing of us, bound to our listener and to the running engine."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 from smpp import constants as c
 from smpp.fake_smsc import FakeSmsc, NotServed, Treatment
+from smpp.receipt import MessageState
+from tests.conftest import RunningStack
 
 ABAI = "77010000007"
 LONG = "Ваш баланс: 1 234,50 ₸. " * 8
@@ -37,7 +39,9 @@ def client(smsc: FakeSmsc) -> Iterator[smpplib.client.Client]:
         client.disconnect()
 
 
-def submit(client: smpplib.client.Client, text: str) -> list[smpplib.command.SubmitSMResp]:
+def submit(
+    client: smpplib.client.Client, text: str, registered_delivery: int = 0
+) -> list[smpplib.command.SubmitSMResp]:
     """Sends an SMS in as many parts as smpplib cuts it into; the answers."""
     answers: list[smpplib.command.SubmitSMResp] = []
 
@@ -55,6 +59,7 @@ def submit(client: smpplib.client.Client, text: str) -> list[smpplib.command.Sub
             short_message=part,
             data_coding=coding,
             esm_class=esm_class,
+            registered_delivery=registered_delivery,
         )
     while len(answers) < len(parts):
         client.read_once()
@@ -123,3 +128,74 @@ async def test_it_takes_the_sms_of_a_subscriber(smsc: FakeSmsc, client: smpplib.
     await sending
     assert b"".join(heard).decode("utf-16-be" if codings == {8} else "ascii") == text
     await asyncio.to_thread(client.unbind)
+
+
+async def test_it_hears_the_receipt_of_its_sms(smsc: FakeSmsc, client: smpplib.client.Client) -> None:
+    smsc.receipts_of = MessageState.DELIVERED
+    receipts: list[smpplib.command.DeliverSM] = []
+
+    def take(pdu: smpplib.command.DeliverSM) -> int:
+        receipts.append(pdu)
+        return c.ESME_ROK
+
+    def bind_submit_hear() -> list[smpplib.command.SubmitSMResp]:
+        client.connect()
+        client.bind_transceiver(system_id="engine", password="secret")
+        client.set_message_received_handler(take)
+        answers = submit(client, "BAL", registered_delivery=1)
+        while not receipts:
+            client.read_once()
+        client.unbind()
+        return answers
+
+    (answer,) = await asyncio.to_thread(bind_submit_hear)
+    (receipt,) = receipts
+    assert receipt.esm_class == 4
+    assert receipt.receipted_message_id.rstrip(b"\0") == answer.message_id
+    assert f"id:{answer.message_id.decode()} ".encode() in receipt.short_message
+
+
+async def test_it_enquires_when_nothing_is_said_and_is_answered(smsc: FakeSmsc, client: smpplib.client.Client) -> None:
+    def bind_wait_enquire() -> list[str]:
+        client.connect()
+        client.bind_transceiver(system_id="engine", password="secret")
+        client.read_once()  # nothing comes: it enquires
+        heard = client.read_pdu().command
+        client.unbind()
+        return [heard]
+
+    assert await asyncio.to_thread(bind_wait_enquire) == ["enquire_link_resp"]
+
+
+# --- with the running engine ---
+
+
+def write(client: smpplib.client.Client, number: str, text: str) -> str:
+    """Sends an SMS as the centre of a subscriber; the text of the answer."""
+    heard: list[bytes] = []
+
+    def take(pdu: smpplib.command.DeliverSM) -> int:
+        heard.append(pdu.short_message)
+        return c.ESME_ROK
+
+    client.connect()
+    client.bind_transceiver(system_id="ussdc", password="secret")
+    client.set_message_received_handler(take)
+    client.set_message_sent_handler(lambda pdu: None)
+    client.send_message(
+        source_addr_ton=smpplib.consts.SMPP_TON_INTL,
+        source_addr=number,
+        destination_addr="111",
+        short_message=text.encode("ascii"),
+    )
+    while not heard:
+        client.read_once()
+    client.unbind()
+    return heard[0].decode("utf-16-be")
+
+
+async def test_it_carries_an_sms_to_the_engine_and_its_answer_back(running_stack: RunningStack) -> None:
+    listen = running_stack.settings.engine_smpp
+    client = smpplib.client.Client(listen.host, listen.port, timeout=5, allow_unknown_opt_params=True)
+    assert (await asyncio.to_thread(write, client, "77010000012", "BAL")).startswith("Баланс: ")
+    client.disconnect()
