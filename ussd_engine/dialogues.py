@@ -4,7 +4,8 @@ Rules of this file (a shell around `turn`):
 - While a number's turn is being worked on, its further answers are duplicates; until the peer has accepted our
   screen, a further answer gets the same screen again. A new begin takes the number over.
 - A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
-- What another link says of a number touches no dialogue of this one.
+- What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
+  the dialect has one: it belongs to a dialogue that is gone.
 - A turn that outlives its deadline is apologised for once, and its own screen is never sent.
 """
 
@@ -20,9 +21,10 @@ from smpp.pdu import Pdu
 from . import over_smpp
 from .binds import Binds
 from .config import Link
+from .dialect import Kind
 from .metrics import Metrics
-from .over_smpp import Kind, Message
-from .record import NETWORK_ABORT, USER_ABORT
+from .over_smpp import Message
+from .record import ENDED, NETWORK_ABORT, USER_ABORT
 from .taking import Taking
 from .turn import Answer, Begin, Reply, Turns
 from .work import Work
@@ -35,6 +37,8 @@ BUDGET_SHARE = 0.8
 LATE_SECONDS = 0.25
 """So long after its deadline a turn is apologised for."""
 SWEEP_SECONDS = 0.25
+_OVER = {Kind.ABORT: USER_ABORT, Kind.NETWORK_ABORT: NETWORK_ABORT, Kind.NOTIFIED: ENDED}
+"""What ends a dialogue without a screen, and what is told of its end."""
 
 
 class Exchange:
@@ -51,6 +55,7 @@ class Exchange:
         "sent",
         "started",
         "taking",
+        "thread",
         "until",
         "waits",
     )
@@ -60,7 +65,8 @@ class Exchange:
         self.link = link
         self.msisdn = message.msisdn or ""
         self.code = message.code
-        self.mark = f"{bind.name}/{message.mark}"
+        self.thread = message.thread
+        self.mark = message.mark if message.counted else f"{bind.name}/{message.mark}"
         self.started = now
         self.until = now + link.dialect.waits.application_seconds * BUDGET_SHARE
         self.reply: Reply | None = None
@@ -75,6 +81,17 @@ class Exchange:
     def dead_at(self) -> float:
         """When the network has given up waiting for the screen, or for its acceptance."""
         return self.started + self.link.dialect.waits.application_seconds
+
+    def remember(self, taking: Taking) -> None:
+        """What the input did not say, the dialogue remembers: its session number, and the code that was dialled."""
+        if not self.thread.reference and taking.reference:
+            self.thread = self.thread._replace(reference=taking.reference)
+        self.code = self.code or taking.code
+
+    def is_of(self, other: Exchange) -> bool:
+        """Whether both can be of one dialogue: a session number that is missing says nothing."""
+        mine, others = self.thread.reference, other.thread.reference
+        return self.link.name == other.link.name and (mine == others or not mine or not others)
 
 
 class Dialogues:
@@ -96,34 +113,36 @@ class Dialogues:
         if before is not None and before.reply is not None and before.dead_at < exchange.started:
             self._forget(before)  # its acceptance was lost: whoever speaks now has seen it, or has dialled again
             before = None
-        elsewhere = before is not None and before.link.name != link.name
-        if message.kind in (Kind.ABORT, Kind.NETWORK_ABORT):
-            self._aborted(exchange, None if elsewhere else before, network=message.kind is Kind.NETWORK_ABORT)
-        elif before is not None and (message.kind is not Kind.BEGIN or before.mark == exchange.mark):
-            self._metrics.duplicates.inc()
-            if before.reply is not None and not elsewhere:
-                self._send(before)
-        else:
+        if message.kind in _OVER:
+            self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
+        elif before is None or (message.kind is Kind.BEGIN and before.mark != exchange.mark):
             self._take(exchange, before, message)
+        elif exchange.is_of(before):
+            self._metrics.duplicates.inc()
+            if before.reply is not None:
+                self._send(before)
+        elif link.name == before.link.name:
+            self._turn_away(exchange)
+        else:
+            self._metrics.duplicates.inc()
 
-    def _aborted(self, exchange: Exchange, before: Exchange | None, *, network: bool) -> None:
+    def _aborted(self, exchange: Exchange, before: Exchange | None, cause: str) -> None:
         self._metrics.aborts.inc()
         self._overtake(before)
-        cause = NETWORK_ABORT if network else USER_ABORT
-        self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, cause))
+        self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, cause, exchange.thread.reference))
+
+    def _turn_away(self, exchange: Exchange) -> None:
+        """An answer to an old dialogue, while another of the number is being worked on."""
+        self._metrics.answers.inc()
+        exchange.reply = self._turns.own_words("dial_again", exchange.link)
+        self._send(exchange)
 
     def _take(self, exchange: Exchange, before: Exchange | None, message: Message) -> None:
         self._overtake(before)
         self._binds.heard(exchange.msisdn, exchange.bind)
         (self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers).inc()
         self._exchanges[exchange.msisdn] = exchange
-        dialled = None if message.kind is Kind.REPLY else over_smpp.dialled(message)
-        request: Begin | Answer = (
-            Begin(exchange.msisdn, exchange.link, dialled, exchange.mark, exchange.until)
-            if message.kind is Kind.BEGIN
-            else Answer(exchange.msisdn, exchange.link, message.text, exchange.mark, exchange.until, dialled)
-        )
-        exchange.taking = Taking(self._turns, request)
+        exchange.taking = Taking(self._turns, _request(exchange, message))
         self._work.begin(self._serve(exchange, exchange.taking))
 
     async def _serve(self, exchange: Exchange, taking: Taking) -> None:
@@ -135,6 +154,7 @@ class Dialogues:
         else:
             self._metrics.turn_seconds.observe(self._now() - exchange.started)
             exchange.reply = reply
+            exchange.remember(taking)
             self._send(exchange)
 
     def _overtake(self, exchange: Exchange | None) -> None:
@@ -158,7 +178,9 @@ class Dialogues:
         text = reply.again if reply.again and exchange.sent else reply.text
         try:
             bind.send(
-                over_smpp.screen_pdu(text, reply.ends, exchange.msisdn, exchange.code, link.dialect, link.role),
+                over_smpp.screen_pdu(
+                    text, reply.ends, exchange.msisdn, exchange.code, link.dialect, link.role, exchange.thread
+                ),
                 exchange,
             )
         except WindowFull:
@@ -215,4 +237,16 @@ class Dialogues:
                 self._metrics.apologies.inc()
                 assert exchange.taking is not None  # noqa: S101 - what is late is being worked on
                 exchange.reply = exchange.taking.too_late()
+                exchange.remember(exchange.taking)
                 self._send(exchange)
+
+
+def _request(exchange: Exchange, message: Message) -> Begin | Answer:
+    """What is asked of the turn."""
+    link, reference = exchange.link, exchange.thread.reference
+    dialled = None if message.kind is Kind.REPLY else over_smpp.dialled(message, link.dialect)
+    if not exchange.code and dialled is not None:
+        exchange.code = f"*{dialled.parts[0]}#"[: over_smpp.CODE_CHARACTERS_MAX]
+    if message.kind is Kind.BEGIN:
+        return Begin(exchange.msisdn, link, dialled, exchange.mark, exchange.until, reference)
+    return Answer(exchange.msisdn, link, message.text, exchange.mark, exchange.until, dialled, reference)

@@ -37,13 +37,15 @@ GRACE_SECONDS = 15.0
 
 
 class Begin(NamedTuple):
-    """A code was dialled. `dialled` None: something that is none of ours. `until`: the turn's deadline on the clock."""
+    """A code was dialled. `dialled` None: something that is none of ours. `until`: the turn's deadline on the clock;
+    `reference`: the peer's session number in hex, "" where it has none."""
 
     msisdn: str
     link: Link
     dialled: Dialled | None
     mark: str
     until: float
+    reference: str = ""
 
 
 class Answer(NamedTuple):
@@ -58,6 +60,7 @@ class Answer(NamedTuple):
     mark: str
     until: float
     dialled: Dialled | None = None
+    reference: str = ""
 
 
 class Reply(NamedTuple):
@@ -123,12 +126,12 @@ class Turns:
         self.off = names
         self._terms.clear()
 
-    async def hang_up(self, msisdn: str, link: Link, cause: str = USER_ABORT) -> None:
+    async def hang_up(self, msisdn: str, link: Link, cause: str = USER_ABORT, reference: str = "") -> None:
         """The dialogue is over without a screen: the subscriber or the network ended it, on its own link."""
         ports = self.ports
         try:
             session = await ports.store.load(msisdn)
-            if session is None or session.link != link.name:
+            if session is None or session.link != link.name or is_another(session, reference):
                 return
             service = await ports.versions.of(session.service, session.menu)
             if service is not None and service.resume_seconds and walk.can_be_resumed(service, session):
@@ -155,6 +158,12 @@ class Turns:
                 self.off,
             )  # fmt: skip
         return self._terms[link.name]
+
+
+def is_another(session: Session, reference: str) -> bool:
+    """Whether an input with this session number of the peer's belongs to another dialogue than this one. A number that
+    is missing, there or here, says nothing."""
+    return bool(reference and session.reference) and reference != session.reference
 
 
 def spoken_language(chosen: str, network: str, service: Service) -> str:
