@@ -7,13 +7,16 @@ Rules of this file (a shell around `turn`):
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
   the dialect has one: it belongs to a dialogue that is gone.
 - A turn that outlives its deadline is apologised for once, and its own screen is never sent.
+- A push begins a dialogue from our side. Its first screen is never sent twice: the peer would begin two. An answer to
+  it says that it was accepted, also where the response comes later.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
 
 from smpp.errors import WindowFull, WrongState
 from smpp.pdu import Pdu
@@ -21,10 +24,11 @@ from smpp.pdu import Pdu
 from . import over_smpp
 from .binds import Binds
 from .config import Link
+from .dial_string import Dialled
 from .dialect import Kind
 from .metrics import Metrics
 from .over_smpp import Message
-from .record import ENDED, NETWORK_ABORT, USER_ABORT
+from .record import NETWORK_ABORT, USER_ABORT
 from .taking import Taking
 from .turn import Answer, Begin, Reply, Turns
 from .work import Work
@@ -37,8 +41,30 @@ BUDGET_SHARE = 0.8
 LATE_SECONDS = 0.25
 """So long after its deadline a turn is apologised for."""
 SWEEP_SECONDS = 0.25
-_OVER = {Kind.ABORT: USER_ABORT, Kind.NETWORK_ABORT: NETWORK_ABORT, Kind.NOTIFIED: ENDED}
+_OVER = {Kind.ABORT: USER_ABORT, Kind.NETWORK_ABORT: NETWORK_ABORT}
 """What ends a dialogue without a screen, and what is told of its end."""
+
+
+class Fate(Enum):
+    """What has become of the first screen of a push."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """By the peer, with a status."""
+    SILENT = "silent"
+    """The peer said nothing in time: it may have been seen."""
+    NO_LINK = "no_link"
+    OVERTAKEN = "overtaken"
+    """The subscriber has dialled meanwhile, or somebody else was faster."""
+    FAILED = "failed"
+    """A fault of ours, or too slow: nothing was sent."""
+
+
+class Pushed(NamedTuple):
+    """The end of a push's first screen. `status`: of a refusal."""
+
+    fate: Fate
+    status: int = 0
 
 
 class Exchange:
@@ -51,6 +77,7 @@ class Exchange:
         "mark",
         "msisdn",
         "overtaken",
+        "pushed",
         "reply",
         "sent",
         "started",
@@ -76,6 +103,8 @@ class Exchange:
         self.overtaken = False
         self.waits = False
         """Its screen waits for room in a window."""
+        self.pushed: asyncio.Future[Pushed] | None = None
+        """Of a push: who waits for what becomes of it."""
 
     @property
     def dead_at(self) -> float:
@@ -86,7 +115,13 @@ class Exchange:
         """What the input did not say, the dialogue remembers: its session number, and the code that was dialled."""
         if not self.thread.reference and taking.reference:
             self.thread = self.thread._replace(reference=taking.reference)
-        self.code = self.code or taking.code
+        if not self.code and taking.code:
+            self.code = f"*{taking.code.strip('*#').split('*')[0]}#"
+
+    def conclude(self, fate: Fate, status: int = 0) -> None:
+        """Who waits for a push is told what has become of it; the first word counts."""
+        if self.pushed is not None and not self.pushed.done():
+            self.pushed.set_result(Pushed(fate, status))
 
     def is_of(self, other: Exchange) -> bool:
         """Whether both can be of one dialogue: a session number that is missing says nothing."""
@@ -111,15 +146,22 @@ class Dialogues:
         exchange = Exchange(bind, link, message, self._now())
         before = self._exchanges.get(exchange.msisdn)
         if before is not None and before.reply is not None and before.dead_at < exchange.started:
+            before.conclude(Fate.SILENT)
             self._forget(before)  # its acceptance was lost: whoever speaks now has seen it, or has dialled again
             before = None
-        if message.kind in _OVER:
+        if before is not None and _answers_push(message, exchange, before):
+            before.conclude(Fate.ACCEPTED)
+            self._forget(before)
+            before = None
+        if message.kind is Kind.NOTIFIED:
+            self._metrics.answers.inc()  # a notification is over as soon as it is seen
+        elif message.kind in _OVER:
             self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
         elif before is None or (message.kind is Kind.BEGIN and before.mark != exchange.mark):
             self._take(exchange, before, message)
         elif exchange.is_of(before):
             self._metrics.duplicates.inc()
-            if before.reply is not None:
+            if before.reply is not None and before.pushed is None:
                 self._send(before)
         elif link.name == before.link.name:
             self._turn_away(exchange)
@@ -145,11 +187,40 @@ class Dialogues:
         exchange.taking = Taking(self._turns, _request(exchange, message))
         self._work.begin(self._serve(exchange, exchange.taking))
 
+    def is_busy(self, msisdn: str) -> bool:
+        """Whether a message of the number is being worked on here, or a screen is on its way to it."""
+        before = self._exchanges.get(msisdn)
+        return before is not None and (before.reply is None or before.dead_at >= self._now())
+
+    def push(self, bind: Bind, link: Link, message: Message, first: Dialled | Reply) -> asyncio.Future[Pushed]:
+        """Begins a dialogue from our side, of a number that is not busy; the result is what becomes of its first
+        screen. `message`: as if the number had dialled; `first`: what it dialled, or the text of a notification.
+        """
+        exchange = Exchange(bind, link, message, self._now())
+        pushed = exchange.pushed = asyncio.get_running_loop().create_future()
+        self._exchanges[exchange.msisdn] = exchange
+        if isinstance(first, Reply):
+            exchange.reply = first
+            self._send(exchange)
+        else:
+            exchange.taking = Taking(
+                self._turns,
+                Begin(exchange.msisdn, link, first, exchange.mark, exchange.until, exchange.thread.reference),
+            )
+            self._work.begin(self._serve(exchange, exchange.taking))
+        return pushed
+
     async def _serve(self, exchange: Exchange, taking: Taking) -> None:
         reply = await self._work.safely(taking.reply(), taking.broken, exchange.msisdn)
         if exchange.overtaken or exchange.reply is not None:
             self._metrics.screens_late.inc()
+            if not exchange.overtaken:
+                self._not_pushed(exchange)
         elif reply is None:
+            exchange.conclude(Fate.OVERTAKEN)
+            self._forget(exchange)
+        elif exchange.pushed is not None and taking.overdue:
+            exchange.conclude(Fate.FAILED)
             self._forget(exchange)
         else:
             self._metrics.turn_seconds.observe(self._now() - exchange.started)
@@ -160,6 +231,7 @@ class Dialogues:
     def _overtake(self, exchange: Exchange | None) -> None:
         if exchange is not None:
             exchange.overtaken = True
+            exchange.conclude(Fate.OVERTAKEN)
             self._forget(exchange)
 
     def _forget(self, exchange: Exchange) -> None:
@@ -179,10 +251,11 @@ class Dialogues:
         try:
             bind.send(
                 over_smpp.screen_pdu(
-                    text, reply.ends, exchange.msisdn, exchange.code, link.dialect, link.role, exchange.thread
+                    text, reply.ends, exchange.msisdn, exchange.code, link.dialect, link.role, exchange.thread,
+                    exchange.pushed is not None,
                 ),
                 exchange,
-            )
+            )  # fmt: skip
         except WindowFull:
             if not exchange.waits:
                 exchange.waits = True
@@ -197,14 +270,26 @@ class Dialogues:
 
     def _lost(self, exchange: Exchange) -> None:
         self._metrics.screens_homeless.inc()
+        exchange.conclude(Fate.NO_LINK)
         self._forget(exchange)
+        self._not_pushed(exchange)
+
+    def _not_pushed(self, exchange: Exchange) -> None:
+        """A push that nobody has seen leaves no dialogue behind."""
+        if exchange.pushed is not None and exchange.taking is not None:
+            self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, NETWORK_ABORT))
 
     def answered(self, bind: Bind, exchange: Exchange, response: Pdu | None) -> None:
         """The peer's word on a screen; None: it gave none in time, or is gone. A screen is never sent again for it."""
         if response is None:
             self._metrics.screens_expired.inc()
+            exchange.conclude(Fate.SILENT)
         elif response.command_status:
             self._metrics.screens_refused.inc()
+            exchange.conclude(Fate.REFUSED, response.command_status)
+            self._not_pushed(exchange)
+        elif exchange.pushed is not None:
+            self._push_accepted(exchange, response)
         self._forget(exchange)
         waiting = self._waiting.get(bind)
         while waiting:
@@ -216,6 +301,13 @@ class Dialogues:
                 self._lost(following)
             elif self._send(following):
                 return
+
+    def _push_accepted(self, exchange: Exchange, response: Pdu) -> None:
+        """The session number that the peer has given the dialogue is the one under which its answers come."""
+        exchange.conclude(Fate.ACCEPTED)
+        reference = over_smpp.allotted(response, exchange.link.dialect)
+        if reference and exchange.taking is not None:
+            self._work.begin(self._turns.refer(exchange.msisdn, exchange.mark, reference))
 
     def gone(self, bind: Bind) -> None:
         """A bind has ended: what waited for room on it tries another of its link."""
@@ -237,8 +329,18 @@ class Dialogues:
                 self._metrics.apologies.inc()
                 assert exchange.taking is not None  # noqa: S101 - what is late is being worked on
                 exchange.reply = exchange.taking.too_late()
+                if exchange.pushed is not None:
+                    exchange.conclude(Fate.FAILED)
+                    self._forget(exchange)
+                    continue
                 exchange.remember(exchange.taking)
                 self._send(exchange)
+
+
+def _answers_push(message: Message, exchange: Exchange, before: Exchange) -> bool:
+    """Whether this says that the first screen of a push has been seen, though its acceptance has not come yet."""
+    seen = message.kind in (Kind.REPLY, Kind.UNKNOWN, Kind.NOTIFIED)
+    return seen and before.pushed is not None and before.sent and exchange.is_of(before)
 
 
 def _request(exchange: Exchange, message: Message) -> Begin | Answer:

@@ -195,6 +195,8 @@ class Taking:
             return turns.own_words("dial_again", self._link, session.language)
         if session.pending is None and session.input_mark == self._mark:
             return Reply(session.shown, session.ended)
+        if request.reference and not session.reference:  # of a push, whose session number nobody knew
+            session = replace(session, reference=request.reference)
         self._session = session
         if session.pending is not None:
             return await self._settle(session)

@@ -144,6 +144,29 @@ class Turns:
         except (StoreAway, UnreadableSession) as error:
             ports.witness.failed(f"{type(error).__name__}: {error}", msisdn)
 
+    async def is_in_dialogue(self, msisdn: str) -> bool:
+        """Whether the number has a dialogue that goes on, wherever. Raises StoreAway."""
+        ports = self.ports
+        try:
+            session = await ports.store.load(msisdn)
+        except UnreadableSession:
+            return True  # of another release: it is somebody's
+        return session is not None and not session.ended and ports.wall_clock() - session.at < ports.idle_seconds
+
+    async def refer(self, msisdn: str, mark: str, reference: str) -> None:
+        """The dialogue that this input has begun goes on under this session number of the peer's.
+
+        Its version stays: a turn that has begun meanwhile is not disturbed, and knows the number from its own input.
+        """
+        ports = self.ports
+        try:
+            session = await ports.store.load(msisdn)
+            if session is not None and session.input_mark == mark and not session.ended:
+                known = replace(session, reference=reference)
+                await ports.store.save(known, stamp_of(session), ports.idle_seconds + GRACE_SECONDS)
+        except (StoreAway, UnreadableSession) as error:
+            ports.witness.failed(f"{type(error).__name__}: {error}", msisdn)
+
     def own_words(self, screen: str, link: Link, language: str = "") -> Reply:
         """A closing screen of the engine's own."""
         text = self.ports.versions.current.words(screen, language or link.network.language)
