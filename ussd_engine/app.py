@@ -51,6 +51,7 @@ from .menu_watch import MenuWatch
 from .metrics import Metrics
 from .operator_side import OperatorSide
 from .outbox import Outbox
+from .push import Pushes, PushSide
 from .reception import Reception
 from .record import moment
 from .record_files import RecordFiles, RecordsBusy
@@ -216,9 +217,14 @@ class _Engine:
             self.watch, self._log.last if self._log else None, self._recordings, _keys(settings, engine.operators),
             self._states, self._binds, self._traces,
         )  # fmt: skip
+        clients = _keys(settings, engine.clients)
+        pushes = Pushes(
+            self._dialogues, self._turns, self._binds, settings.links, engine.routes, engine.networks, self.work
+        )
+        push_side = PushSide(pushes, clients, self._metrics, self._loop.time)
         http = HttpSide(
-            self._metrics, probes, announcer, _keys(settings, engine.clients), self._loop.time, self._health,
-            operators.routes,
+            self._metrics, probes, announcer, clients, self._loop.time, self._health,
+            [*operators.routes, *push_side.routes],
         )  # fmt: skip
         self._http = http
         self._closing.push_async_callback(http.close)

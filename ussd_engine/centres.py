@@ -17,13 +17,12 @@ from smpp import constants
 from smpp.dial import dial
 from smpp.errors import WrongState
 from smpp.limits import Limits
-from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm, find_tlv
+from smpp.pdu import BindTransceiver, DataSm, DeliverSm, Pdu, SubmitSm, answer
 from smpp.reactor import reactor_on
 from smpp.segments import Joiner, split
-from smpp.text import decode_text
 
-from . import phone
-from .dialect import Dialect
+from . import centre_side, phone
+from .dialect import Dialect, Kind
 
 if TYPE_CHECKING:
     from smpp.link import Link
@@ -50,6 +49,7 @@ class Centres:
         self.screens: defaultdict[str, asyncio.Queue[phone.Screen | str]] = defaultdict(asyncio.Queue)
         self.sms: defaultdict[str, asyncio.Queue[phone.ShortMessage]] = defaultdict(asyncio.Queue)
         self.asked_at: dict[str, float] = {}
+        self.sessions: dict[str, bytes] = {}
 
     def handset(self, network: str, msisdn: str) -> Handset:
         """A telephone of a subscriber of this network. What an earlier one of the number did not look at is gone."""
@@ -82,21 +82,22 @@ class Handset:
     async def dial(self, code: str) -> phone.Screen:
         """Dials, and waits for the first screen. Raises phone.Lost."""
         self._code = code
-        return await self._heard(code, self._line.peer.dialect.ops.begin[0])
+        self._centres.sessions[self.msisdn] = self._line.new_session()
+        return await self._heard(code, Kind.BEGIN)
 
     async def send(self, text: str) -> phone.Screen:
         """Types an answer, and waits for the next screen. Raises phone.Lost."""
-        return await self._heard(text, self._line.peer.dialect.ops.reply[0])
+        return await self._heard(text, Kind.REPLY)
 
     def hang_up(self) -> None:
         """Ends the dialogue; nothing is expected back."""
-        self._say("", self._line.peer.dialect.ops.abort[0])
+        self._say("", Kind.ABORT)
 
     async def write(self, short_number: str, text: str) -> None:
         """Sends an SMS, and returns when the engine has taken it. Raises phone.Lost."""
         dialect = self._line.peer.dialect
         for part in split(text, 1):
-            await self._line.taken(phone.message(self.msisdn, short_number, part, None, dialect))
+            await self._line.taken(centre_side.sms(self.msisdn, short_number, part, dialect))
 
     async def sms(self, seconds: float = SMS_SECONDS) -> phone.ShortMessage:
         """The next SMS to this number. Raises phone.Lost."""
@@ -105,9 +106,9 @@ class Handset:
         except TimeoutError:
             raise phone.Lost(f"no SMS to {self.msisdn} within {seconds:g} s") from None
 
-    async def _heard(self, text: str, op: int) -> phone.Screen:
+    async def _heard(self, text: str, kind: Kind) -> phone.Screen:
         self._centres.asked_at[self.msisdn] = time.monotonic()
-        self._say(text, op)
+        self._say(text, kind)
         try:
             came = await asyncio.wait_for(self._centres.screens[self.msisdn].get(), SCREEN_SECONDS)
         except TimeoutError:
@@ -116,8 +117,11 @@ class Handset:
             raise phone.Lost(came)
         return came
 
-    def _say(self, text: str, op: int) -> None:
-        self._line.send(phone.said(self.msisdn, self._code, text, op, self._line.peer.dialect))
+    def _say(self, text: str, kind: Kind) -> None:
+        session = self._centres.sessions.get(self.msisdn, b"")
+        pdu = centre_side.said(kind, self.msisdn, self._code, text, self._line.peer.dialect, session)
+        if pdu is not None:
+            self._line.send(pdu)
 
 
 class _Line:
@@ -129,6 +133,12 @@ class _Line:
         self._joiner = Joiner(peer.dialect.default_alphabet)
         self._link: Link | None = None
         self._gone = asyncio.Event()
+        self._dialogues = int(time.time())
+
+    def new_session(self) -> bytes:
+        """The session number of a new dialogue."""
+        self._dialogues += 1
+        return centre_side.new_session(self._dialogues, self.peer.dialect)
 
     async def bind(self) -> None:
         address, system_id, password = self.peer.account
@@ -161,20 +171,21 @@ class _Line:
     # --- for the link ---
 
     def request(self, link: Link, pdu: Pdu) -> None:
-        if not isinstance(pdu, DeliverSm):
+        if not isinstance(pdu, DeliverSm | DataSm):
             link.respond(pdu, constants.ESME_RINVCMDID)
             return
-        link.respond(pdu, DeliverSmResp())
+        link.respond(pdu, answer(pdu) or constants.ESME_ROK)
         dialect, number = self.peer.dialect, pdu.destination_addr
-        op = find_tlv(pdu, constants.TAG_USSD_SERVICE_OP)
-        if op is None:
+        shown = centre_side.heard(pdu, dialect)
+        if shown is None:
             text = self._joiner.add(pdu.source_addr, number, pdu, time.monotonic())
             if text is not None:
                 self._centres.sms[number].put_nowait(phone.ShortMessage(pdu.source_addr, text))
             return
+        number = shown.number
+        self._centres.sessions[number] = shown.session or self._centres.sessions.get(number, b"")
         seconds = time.monotonic() - self._centres.asked_at.get(number, time.monotonic())
-        text = decode_text(pdu.short_message, pdu.data_coding, dialect.default_alphabet)
-        screen = phone.read_screen(text, op[0] == dialect.ops.end, seconds, dialect.screen)
+        screen = phone.read_screen(shown.text, shown.ends, seconds, dialect.screen)
         self._centres.screens[number].put_nowait(screen)
 
     def response(self, link: Link, request: Pdu, response: Pdu | None, context: object) -> None:
@@ -184,7 +195,7 @@ class _Line:
         if isinstance(context, asyncio.Future):
             if not context.done():
                 context.set_result(reason)
-        elif reason and isinstance(request, SubmitSm):
+        elif reason and isinstance(request, SubmitSm | DataSm):
             self._centres.screens[request.source_addr].put_nowait(reason)
 
     def quirk(self, link: Link, kind: str) -> None:

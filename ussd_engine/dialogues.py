@@ -4,15 +4,19 @@ Rules of this file (a shell around `turn`):
 - While a number's turn is being worked on, its further answers are duplicates; until the peer has accepted our
   screen, a further answer gets the same screen again. A new begin takes the number over.
 - A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
-- What another link says of a number touches no dialogue of this one.
+- What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
+  the dialect has one: it belongs to a dialogue that is gone.
 - A turn that outlives its deadline is apologised for once, and its own screen is never sent.
+- A push begins a dialogue from our side. Its first screen is never sent twice: the peer would begin two. An answer to
+  it says that it was accepted, also where the response comes later.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, NamedTuple
 
 from smpp.errors import TooFast, WindowFull, WrongState
 from smpp.pdu import Pdu
@@ -20,8 +24,10 @@ from smpp.pdu import Pdu
 from . import over_smpp
 from .binds import Binds
 from .config import Link
+from .dial_string import Dialled
+from .dialect import Kind
 from .metrics import Metrics
-from .over_smpp import Kind, Message
+from .over_smpp import Message
 from .record import NETWORK_ABORT, USER_ABORT
 from .taking import Taking
 from .turn import Answer, Begin, Reply, Turns
@@ -35,6 +41,30 @@ BUDGET_SHARE = 0.8
 LATE_SECONDS = 0.25
 """So long after its deadline a turn is apologised for."""
 SWEEP_SECONDS = 0.25
+_OVER = {Kind.ABORT: USER_ABORT, Kind.NETWORK_ABORT: NETWORK_ABORT}
+"""What ends a dialogue without a screen, and what is told of its end."""
+
+
+class Fate(Enum):
+    """What has become of the first screen of a push."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """By the peer, with a status."""
+    SILENT = "silent"
+    """The peer said nothing in time: it may have been seen."""
+    NO_LINK = "no_link"
+    OVERTAKEN = "overtaken"
+    """The subscriber has dialled meanwhile, or somebody else was faster."""
+    FAILED = "failed"
+    """A fault of ours, or too slow: nothing was sent."""
+
+
+class Pushed(NamedTuple):
+    """The end of a push's first screen. `status`: of a refusal."""
+
+    fate: Fate
+    status: int = 0
 
 
 class Exchange:
@@ -47,10 +77,12 @@ class Exchange:
         "mark",
         "msisdn",
         "overtaken",
+        "pushed",
         "reply",
         "sent",
         "started",
         "taking",
+        "thread",
         "until",
         "waits",
     )
@@ -60,7 +92,8 @@ class Exchange:
         self.link = link
         self.msisdn = message.msisdn or ""
         self.code = message.code
-        self.mark = f"{bind.name}/{message.mark}"
+        self.thread = message.thread
+        self.mark = message.mark if message.counted else f"{bind.name}/{message.mark}"
         self.started = now
         self.until = now + link.dialect.waits.application_seconds * BUDGET_SHARE
         self.reply: Reply | None = None
@@ -70,11 +103,30 @@ class Exchange:
         self.overtaken = False
         self.waits = False
         """Its screen waits for room in a window."""
+        self.pushed: asyncio.Future[Pushed] | None = None
+        """Of a push: who waits for what becomes of it."""
 
     @property
     def dead_at(self) -> float:
         """When the network has given up waiting for the screen, or for its acceptance."""
         return self.started + self.link.dialect.waits.application_seconds
+
+    def remember(self, taking: Taking) -> None:
+        """What the input did not say, the dialogue remembers: its session number, and the code that was dialled."""
+        if not self.thread.reference and taking.reference:
+            self.thread = self.thread._replace(reference=taking.reference)
+        if not self.code and taking.code:
+            self.code = f"*{taking.code.strip('*#').split('*')[0]}#"
+
+    def conclude(self, fate: Fate, status: int = 0) -> None:
+        """Who waits for a push is told what has become of it; the first word counts."""
+        if self.pushed is not None and not self.pushed.done():
+            self.pushed.set_result(Pushed(fate, status))
+
+    def is_of(self, other: Exchange) -> bool:
+        """Whether both can be of one dialogue: a session number that is missing says nothing."""
+        mine, others = self.thread.reference, other.thread.reference
+        return self.link.name == other.link.name and (mine == others or not mine or not others)
 
 
 class Dialogues:
@@ -99,52 +151,92 @@ class Dialogues:
         exchange = Exchange(bind, link, message, self._now())
         before = self._exchanges.get(exchange.msisdn)
         if before is not None and before.reply is not None and before.dead_at < exchange.started:
+            before.conclude(Fate.SILENT)
             self._forget(before)  # its acceptance was lost: whoever speaks now has seen it, or has dialled again
             before = None
-        elsewhere = before is not None and before.link.name != link.name
-        if message.kind in (Kind.ABORT, Kind.NETWORK_ABORT):
-            self._aborted(exchange, None if elsewhere else before, network=message.kind is Kind.NETWORK_ABORT)
-        elif before is not None and (message.kind is not Kind.BEGIN or before.mark == exchange.mark):
-            self._metrics.duplicates.inc()
-            if before.reply is not None and not elsewhere:
-                self._send(before)
-        else:
+        if before is not None and _answers_push(message, exchange, before):
+            before.conclude(Fate.ACCEPTED)
+            self._forget(before)
+            before = None
+        if message.kind is Kind.NOTIFIED:
+            self._metrics.answers.inc()  # a notification is over as soon as it is seen
+        elif message.kind in _OVER:
+            self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
+        elif before is None or (message.kind is Kind.BEGIN and before.mark != exchange.mark):
             self._take(exchange, before, message)
+        elif exchange.is_of(before):
+            self._metrics.duplicates.inc()
+            if before.reply is not None and before.pushed is None:
+                self._send(before)
+        elif link.name == before.link.name:
+            self._turn_away(exchange)
+        else:
+            self._metrics.duplicates.inc()
 
-    def _aborted(self, exchange: Exchange, before: Exchange | None, *, network: bool) -> None:
+    def _aborted(self, exchange: Exchange, before: Exchange | None, cause: str) -> None:
         self._metrics.aborts.inc()
         self._overtake(before)
-        cause = NETWORK_ABORT if network else USER_ABORT
-        self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, cause))
+        self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, cause, exchange.thread.reference))
+
+    def _turn_away(self, exchange: Exchange) -> None:
+        """An answer to an old dialogue, while another of the number is being worked on."""
+        self._metrics.answers.inc()
+        exchange.reply = self._turns.own_words("dial_again", exchange.link)
+        self._send(exchange)
 
     def _take(self, exchange: Exchange, before: Exchange | None, message: Message) -> None:
         self._overtake(before)
         self._binds.heard(exchange.msisdn, exchange.bind)
         (self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers).inc()
         self._exchanges[exchange.msisdn] = exchange
-        dialled = None if message.kind is Kind.REPLY else over_smpp.dialled(message)
-        request: Begin | Answer = (
-            Begin(exchange.msisdn, exchange.link, dialled, exchange.mark, exchange.until)
-            if message.kind is Kind.BEGIN
-            else Answer(exchange.msisdn, exchange.link, message.text, exchange.mark, exchange.until, dialled)
-        )
-        exchange.taking = Taking(self._turns, request)
+        exchange.taking = Taking(self._turns, _request(exchange, message))
         self._work.begin(self._serve(exchange, exchange.taking))
+
+    def is_busy(self, msisdn: str) -> bool:
+        """Whether a message of the number is being worked on here, or a screen is on its way to it."""
+        before = self._exchanges.get(msisdn)
+        return before is not None and (before.reply is None or before.dead_at >= self._now())
+
+    def push(self, bind: Bind, link: Link, message: Message, first: Dialled | Reply) -> asyncio.Future[Pushed]:
+        """Begins a dialogue from our side, of a number that is not busy; the result is what becomes of its first
+        screen. `message`: as if the number had dialled; `first`: what it dialled, or the text of a notification.
+        """
+        exchange = Exchange(bind, link, message, self._now())
+        pushed = exchange.pushed = asyncio.get_running_loop().create_future()
+        self._exchanges[exchange.msisdn] = exchange
+        if isinstance(first, Reply):
+            exchange.reply = first
+            self._send(exchange)
+        else:
+            exchange.taking = Taking(
+                self._turns,
+                Begin(exchange.msisdn, link, first, exchange.mark, exchange.until, exchange.thread.reference),
+            )
+            self._work.begin(self._serve(exchange, exchange.taking))
+        return pushed
 
     async def _serve(self, exchange: Exchange, taking: Taking) -> None:
         reply = await self._work.safely(taking.reply(), taking.broken, exchange.msisdn)
         if exchange.overtaken or exchange.reply is not None:
             self._metrics.screens_late.inc()
+            if not exchange.overtaken:
+                self._not_pushed(exchange)
         elif reply is None:
+            exchange.conclude(Fate.OVERTAKEN)
+            self._forget(exchange)
+        elif exchange.pushed is not None and taking.overdue:
+            exchange.conclude(Fate.FAILED)
             self._forget(exchange)
         else:
             self._metrics.turn_seconds.observe(self._now() - exchange.started)
             exchange.reply = reply
+            exchange.remember(taking)
             self._send(exchange)
 
     def _overtake(self, exchange: Exchange | None) -> None:
         if exchange is not None:
             exchange.overtaken = True
+            exchange.conclude(Fate.OVERTAKEN)
             self._forget(exchange)
 
     def _forget(self, exchange: Exchange) -> None:
@@ -163,9 +255,12 @@ class Dialogues:
         text = reply.again if reply.again and exchange.sent else reply.text
         try:
             bind.send(
-                over_smpp.screen_pdu(text, reply.ends, exchange.msisdn, exchange.code, link.dialect, link.role),
+                over_smpp.screen_pdu(
+                    text, reply.ends, exchange.msisdn, exchange.code, link.dialect, link.role, exchange.thread,
+                    exchange.pushed is not None,
+                ),
                 exchange,
-            )
+            )  # fmt: skip
         except WindowFull as error:
             self._wait(exchange, bind, error)
             return True
@@ -178,14 +273,26 @@ class Dialogues:
 
     def _lost(self, exchange: Exchange) -> None:
         self._metrics.screens_homeless.inc()
+        exchange.conclude(Fate.NO_LINK)
         self._forget(exchange)
+        self._not_pushed(exchange)
+
+    def _not_pushed(self, exchange: Exchange) -> None:
+        """A push that nobody has seen leaves no dialogue behind."""
+        if exchange.pushed is not None and exchange.taking is not None:
+            self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, NETWORK_ABORT))
 
     def answered(self, bind: Bind, exchange: Exchange, response: Pdu | None) -> None:
         """The peer's word on a screen; None: it gave none in time, or is gone. A screen is never sent again for it."""
         if response is None:
             self._metrics.screens_expired.inc()
+            exchange.conclude(Fate.SILENT)
         elif response.command_status:
             self._metrics.screens_refused.inc()
+            exchange.conclude(Fate.REFUSED, response.command_status)
+            self._not_pushed(exchange)
+        elif exchange.pushed is not None:
+            self._push_accepted(exchange, response)
         self._forget(exchange)
         self._send_waiting(bind)
 
@@ -209,6 +316,13 @@ class Dialogues:
             elif self._send(following):
                 return
 
+    def _push_accepted(self, exchange: Exchange, response: Pdu) -> None:
+        """The session number that the peer has given the dialogue is the one under which its answers come."""
+        exchange.conclude(Fate.ACCEPTED)
+        reference = over_smpp.allotted(response, exchange.link.dialect)
+        if reference and exchange.taking is not None:
+            self._work.begin(self._turns.refer(exchange.msisdn, exchange.mark, reference))
+
     def gone(self, bind: Bind) -> None:
         """A bind has ended: what waited for room on it tries another of its link."""
         for exchange in self._waiting.pop(bind, ()):
@@ -229,4 +343,26 @@ class Dialogues:
                 self._metrics.apologies.inc()
                 assert exchange.taking is not None  # noqa: S101 - what is late is being worked on
                 exchange.reply = exchange.taking.too_late()
+                if exchange.pushed is not None:
+                    exchange.conclude(Fate.FAILED)
+                    self._forget(exchange)
+                    continue
+                exchange.remember(exchange.taking)
                 self._send(exchange)
+
+
+def _answers_push(message: Message, exchange: Exchange, before: Exchange) -> bool:
+    """Whether this says that the first screen of a push has been seen, though its acceptance has not come yet."""
+    seen = message.kind in (Kind.REPLY, Kind.UNKNOWN, Kind.NOTIFIED)
+    return seen and before.pushed is not None and before.sent and exchange.is_of(before)
+
+
+def _request(exchange: Exchange, message: Message) -> Begin | Answer:
+    """What is asked of the turn."""
+    link, reference = exchange.link, exchange.thread.reference
+    dialled = None if message.kind is Kind.REPLY else over_smpp.dialled(message, link.dialect)
+    if not exchange.code and dialled is not None:
+        exchange.code = f"*{dialled.parts[0]}#"[: over_smpp.CODE_CHARACTERS_MAX]
+    if message.kind is Kind.BEGIN:
+        return Begin(exchange.msisdn, link, dialled, exchange.mark, exchange.until, reference)
+    return Answer(exchange.msisdn, link, message.text, exchange.mark, exchange.until, dialled, reference)

@@ -72,6 +72,7 @@ class Metrics:
         self.sms_put_off = sms.labels("put_off")
         self.receipts = Counter("ussd_receipts", "Delivery receipts of our SMS", ["state"], registry=registry)
         self.notices = Counter("ussd_notices", "Notices of the core, by answer", ["answer"], registry=registry)
+        self.pushes = Counter("ussd_pushes", "Dialogues begun by us, by answer", ["answer"], registry=registry)
         self.dials_failed = Counter("smpp_dials_failed", "Tries to bind that failed", ["link"], registry=registry)
         self.binds = Gauge("smpp_binds", "Open binds", ["link"], registry=registry)
         self.binds_refused = Counter("smpp_binds_refused", "Binds that were refused", registry=registry)

@@ -13,21 +13,18 @@ from smpp import constants
 from smpp.dial import dial
 from smpp.errors import WrongState
 from smpp.limits import Limits
-from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm, Tlv, find_tlv
+from smpp.pdu import BindTransceiver, DataSm, DeliverSm, Pdu, answer
 from smpp.reactor import reactor_on
-from smpp.segments import Joiner, Segment, split
-from smpp.text import decode_text, encode_gsm, encode_ucs2, septets
+from smpp.segments import Joiner, split
 
+from . import centre_side
 from .config import Address
-from .dialect import Dialect
+from .dialect import Dialect, Kind
 from .language.pages import Limits as ScreenLimits
 from .language.pages import measure
-from .msisdn import TON_INTERNATIONAL
 
 if TYPE_CHECKING:
     from smpp.link import Link
-
-NPI_E164 = 1
 
 
 class Account(NamedTuple):
@@ -89,21 +86,22 @@ class _Line:
         self.sms: asyncio.Queue[ShortMessage] = asyncio.Queue()
         self.accepted = asyncio.Event()
         self.asked_at = 0.0
+        self.session = centre_side.new_session(int(time.time()), dialect)
 
     def request(self, link: Link, pdu: Pdu) -> None:
-        if not isinstance(pdu, DeliverSm):
+        if not isinstance(pdu, DeliverSm | DataSm):
             link.respond(pdu, constants.ESME_RINVCMDID)
             return
-        link.respond(pdu, DeliverSmResp())
-        op = find_tlv(pdu, constants.TAG_USSD_SERVICE_OP)
-        if op is None:
+        link.respond(pdu, answer(pdu) or constants.ESME_ROK)
+        screen = centre_side.heard(pdu, self._dialect)
+        if screen is None:
             text = self._joiner.add(pdu.source_addr, pdu.destination_addr, pdu, time.monotonic())
             if text is not None and pdu.destination_addr == self._msisdn:
                 self.sms.put_nowait(ShortMessage(pdu.source_addr, text))
             return
-        text = decode_text(pdu.short_message, pdu.data_coding, self._dialect.default_alphabet)
-        ends = op[0] == self._dialect.ops.end
-        self.arrived.put_nowait(read_screen(text, ends, time.monotonic() - self.asked_at, self._dialect.screen))
+        self.session = screen.session or self.session
+        seconds = time.monotonic() - self.asked_at
+        self.arrived.put_nowait(read_screen(screen.text, screen.ends, seconds, self._dialect.screen))
 
     def response(self, link: Link, request: Pdu, response: Pdu | None, context: object) -> None:
         if response is None:
@@ -176,7 +174,7 @@ async def send_sms(
     """Sends an SMS and waits for the answer, `sms_seconds` long. Raises as `converse` does."""
     conversation = Conversation(short_number, msisdn, sent=[text])
     async with _bound(account, dialect, msisdn) as (link, line):
-        pdus = [message(msisdn, short_number, part, None, dialect) for part in split(text, 1)]
+        pdus = [centre_side.sms(msisdn, short_number, part, dialect) for part in split(text, 1)]
         for pdu in pdus:
             link.send(pdu)
         waits = [asyncio.ensure_future(line.accepted.wait()), asyncio.ensure_future(line.arrived.get())]
@@ -229,11 +227,13 @@ async def _talk(
     answer: Callable[[Screen], Awaitable[str | None]],
     shown: Callable[[Screen | ShortMessage], None],
 ) -> None:
-    def send(text: str, op: int) -> None:
+    def send(text: str, kind: Kind) -> None:
         line.asked_at = time.monotonic()
-        link.send(said(conversation.msisdn, conversation.dialled, text, op, dialect))
+        pdu = centre_side.said(kind, conversation.msisdn, conversation.dialled, text, dialect, line.session)
+        if pdu is not None:
+            link.send(pdu)
 
-    send(conversation.dialled, dialect.ops.begin[0])
+    send(conversation.dialled, Kind.BEGIN)
     while True:
         screen = await _next_screen(line, dialect.waits.application_seconds)
         conversation.screens.append(screen)
@@ -244,12 +244,12 @@ async def _talk(
         typed = await answer(screen)
         if typed is None:
             with contextlib.suppress(WrongState):  # the link may have ended by itself
-                send("", dialect.ops.abort[0])
+                send("", Kind.ABORT)
             conversation.ended_by = "subscriber"
             return
         conversation.sent.append(typed)
         try:
-            send(typed, dialect.ops.reply[0])
+            send(typed, Kind.REPLY)
         except WrongState as error:
             raise Lost(str(error)) from None
 
@@ -267,24 +267,3 @@ async def _next_screen(line: _Line, seconds_max: float) -> Screen:
 async def _until_gone(line: _Line) -> None:
     while not isinstance(await line.arrived.get(), str):
         pass
-
-
-def said(msisdn: str, code: str, text: str, op: int, dialect: Dialect) -> SubmitSm:
-    """What a handset sends in a dialogue: something dialled or typed."""
-    part = Segment(encode_gsm(text), 0, 0) if septets(text) is not None else Segment(encode_ucs2(text), 8, 0)
-    return message(msisdn, code, part, op, dialect)
-
-
-def message(msisdn: str, code: str, part: Segment, op: int | None, dialect: Dialect) -> SubmitSm:
-    """What a handset sends: a message of a dialogue, or (no `op`) a part of an SMS."""
-    return SubmitSm(
-        service_type=dialect.service_type if op is not None else "",
-        source_addr_ton=TON_INTERNATIONAL,
-        source_addr_npi=NPI_E164,
-        source_addr=msisdn,
-        destination_addr=code[:20],
-        esm_class=part.esm_class,
-        data_coding=dialect.data_coding.ucs2 if part.data_coding else dialect.data_coding.gsm,
-        short_message=part.short_message,
-        tlvs=() if op is None else (Tlv(constants.TAG_USSD_SERVICE_OP, bytes((op,))),),
-    )

@@ -38,12 +38,14 @@ from .accounts import Accounts, may_outbind
 from .binds import Binds
 from .chronicle import Chronicle
 from .config import Link, ServerLink
+from .dialect import Kind
+from .dialect_values import Value
 from .dialogues import Dialogues, Exchange
 from .language.menu import Service
 from .link_states import LinkStates
 from .metrics import Metrics
 from .outbox import NotSent, Outbox, Part, Sms
-from .over_smpp import CODE_CHARACTERS_MAX, Kind, Message
+from .over_smpp import CODE_CHARACTERS_MAX, Message
 from .record import OVERLOAD, sms_record
 from .sms_turn import LATER, Incoming, SmsTurns
 from .trace import Traces
@@ -117,7 +119,7 @@ class Reception:
         self._now = sms_turns.ports.now
         self._log = structlog.get_logger()
         self._bound: set[Bind] = set()
-        self._unknown_ops: set[tuple[str, int | None]] = set()
+        self._unknown_ops: set[tuple[str, Value | None]] = set()
         self._count = 0
 
     # --- binds ----------------------------------------------------------------------------------------------------
@@ -224,7 +226,7 @@ class Reception:
         """An op that the dialect does not know is logged once a link: perhaps the dialect lacks it."""
         if message.kind is Kind.UNKNOWN and (link.name, message.op) not in self._unknown_ops:
             self._unknown_ops.add((link.name, message.op))
-            self._log.warning("unknown ussd_service_op", link=link.name, op=message.op)
+            self._log.warning("unknown operation", link=link.name, op=message.op)
 
     def _refusal(self, message: Message) -> int:
         if message.msisdn is None:

@@ -20,7 +20,7 @@ from .language.menu import AskScreen, Service
 from .language.talk_answers import outcome_word
 from .language.walk import ANSWERED, Make, Mark, MenuLoop, Show, Step
 from .record import ENDED, OUR_FAULT, SLOW_BACK_END
-from .turn import ENDED_SECONDS, GRACE_SECONDS, Answer, Begin, Reply, Turns, spoken_language
+from .turn import ENDED_SECONDS, GRACE_SECONDS, Answer, Begin, Reply, Turns, is_another, spoken_language
 
 
 class _Repeated(Exception):
@@ -58,6 +58,16 @@ class Taking:
     def changed(self) -> bool:
         """A call that may have changed something has been made."""
         return self._calls.changed
+
+    @property
+    def reference(self) -> str:
+        """The peer's session number, as far as this turn knows it; "" for none."""
+        return self._session.reference if self._session is not None else ""
+
+    @property
+    def code(self) -> str:
+        """The service code that the dialogue began with; "" when this turn knows none."""
+        return self._session.code if self._session is not None else ""
 
     async def reply(self) -> Reply | None:
         """The turn's screen; None when there is nothing to say."""
@@ -102,10 +112,10 @@ class Taking:
         dialled = request.dialled
         found = self._catalog.find(link.config.network, dialled.parts) if dialled else None
         session = self._session = Session(
-            id=ports.new_id(), msisdn=request.msisdn, link=link.name, reference="", network=link.config.network,
-            brand=subscriber.brand, status=subscriber.status, language=subscriber.language, service=check.ENGINE,
-            menu="", started_at=ports.wall_clock(), code=_code(dialled, found), owner=ports.process,
-            manages=subscriber.manages,
+            id=ports.new_id(), msisdn=request.msisdn, link=link.name, reference=request.reference,
+            network=link.config.network, brand=subscriber.brand, status=subscriber.status, language=subscriber.language,
+            service=check.ENGINE, menu="", started_at=ports.wall_clock(), code=_code(dialled, found),
+            owner=ports.process, manages=subscriber.manages,
         )  # fmt: skip
         if found is None:
             return await self._last_words("unknown_code", session)
@@ -176,13 +186,17 @@ class Taking:
     async def _answer(self, request: Answer) -> Reply | None:
         turns, ports = self._turns, self._ports
         session = await ports.store.load(request.msisdn)
-        over = session is None or session.ended
+        over = session is None or session.ended or is_another(session, request.reference)
         if over and request.dialled is not None and (session is None or session.input_mark != self._mark):
-            return await self._begin(Begin(request.msisdn, request.link, request.dialled, self._mark, request.until))
+            return await self._begin(Begin(*request[:2], request.dialled, self._mark, request.until, request.reference))
         if session is None or session.link != self._link.name:  # a dialogue is walked on the link where it began
             return turns.own_words("dial_again", self._link)
+        if is_another(session, request.reference):
+            return turns.own_words("dial_again", self._link, session.language)
         if session.pending is None and session.input_mark == self._mark:
             return Reply(session.shown, session.ended)
+        if request.reference and not session.reference:  # of a push, whose session number nobody knew
+            session = replace(session, reference=request.reference)
         self._session = session
         if session.pending is not None:
             return await self._settle(session)

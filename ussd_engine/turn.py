@@ -37,13 +37,15 @@ GRACE_SECONDS = 15.0
 
 
 class Begin(NamedTuple):
-    """A code was dialled. `dialled` None: something that is none of ours. `until`: the turn's deadline on the clock."""
+    """A code was dialled. `dialled` None: something that is none of ours. `until`: the turn's deadline on the clock;
+    `reference`: the peer's session number in hex, "" where it has none."""
 
     msisdn: str
     link: Link
     dialled: Dialled | None
     mark: str
     until: float
+    reference: str = ""
 
 
 class Answer(NamedTuple):
@@ -58,6 +60,7 @@ class Answer(NamedTuple):
     mark: str
     until: float
     dialled: Dialled | None = None
+    reference: str = ""
 
 
 class Reply(NamedTuple):
@@ -123,12 +126,12 @@ class Turns:
         self.off = names
         self._terms.clear()
 
-    async def hang_up(self, msisdn: str, link: Link, cause: str = USER_ABORT) -> None:
+    async def hang_up(self, msisdn: str, link: Link, cause: str = USER_ABORT, reference: str = "") -> None:
         """The dialogue is over without a screen: the subscriber or the network ended it, on its own link."""
         ports = self.ports
         try:
             session = await ports.store.load(msisdn)
-            if session is None or session.link != link.name:
+            if session is None or session.link != link.name or is_another(session, reference):
                 return
             service = await ports.versions.of(session.service, session.menu)
             if service is not None and service.resume_seconds and walk.can_be_resumed(service, session):
@@ -138,6 +141,29 @@ class Turns:
                 await ports.store.forget(msisdn, session.id)
             if not session.ended:
                 ports.witness.ended(session, cause)
+        except (StoreAway, UnreadableSession) as error:
+            ports.witness.failed(f"{type(error).__name__}: {error}", msisdn)
+
+    async def is_in_dialogue(self, msisdn: str) -> bool:
+        """Whether the number has a dialogue that goes on, wherever. Raises StoreAway."""
+        ports = self.ports
+        try:
+            session = await ports.store.load(msisdn)
+        except UnreadableSession:
+            return True  # of another release: it is somebody's
+        return session is not None and not session.ended and ports.wall_clock() - session.at < ports.idle_seconds
+
+    async def refer(self, msisdn: str, mark: str, reference: str) -> None:
+        """The dialogue that this input has begun goes on under this session number of the peer's.
+
+        Its version stays: a turn that has begun meanwhile is not disturbed, and knows the number from its own input.
+        """
+        ports = self.ports
+        try:
+            session = await ports.store.load(msisdn)
+            if session is not None and session.input_mark == mark and not session.ended:
+                known = replace(session, reference=reference)
+                await ports.store.save(known, stamp_of(session), ports.idle_seconds + GRACE_SECONDS)
         except (StoreAway, UnreadableSession) as error:
             ports.witness.failed(f"{type(error).__name__}: {error}", msisdn)
 
@@ -155,6 +181,12 @@ class Turns:
                 self.off,
             )  # fmt: skip
         return self._terms[link.name]
+
+
+def is_another(session: Session, reference: str) -> bool:
+    """Whether an input with this session number of the peer's belongs to another dialogue than this one. A number that
+    is missing, there or here, says nothing."""
+    return bool(reference and session.reference) and reference != session.reference
 
 
 def spoken_language(chosen: str, network: str, service: Service) -> str:

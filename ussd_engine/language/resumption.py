@@ -33,6 +33,7 @@ def question(cut_off: Session, begun: Session, words: str) -> Session:
         cut_off,
         id=begun.id,
         link=begun.link,
+        reference=begun.reference,
         status=begun.status,
         brand=begun.brand,
         started_at=begun.started_at,

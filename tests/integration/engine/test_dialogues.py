@@ -12,7 +12,7 @@ import pytest
 from sessions.redis_store import RedisStore
 from smpp.errors import WindowFull
 from smpp.link import Link as Bind
-from smpp.pdu import DeliverSm, Pdu, SubmitSm, Tlv
+from smpp.pdu import DeliverSm, Pdu, SubmitSm, Tlv, find_tlv
 from smpp.states import State
 from smpp.text import decode_text
 from tests.menus_for_tests import Notes, catalog_in, versions_of
@@ -20,6 +20,7 @@ from tests.phone_for_tests import BALANCE, ScriptedBilling
 from ussd_engine import over_smpp
 from ussd_engine.binds import Binds
 from ussd_engine.config import Link, read_settings
+from ussd_engine.dialect import read_dialects
 from ussd_engine.dialogues import Dialogues, Exchange
 from ussd_engine.greeting import Greetings
 from ussd_engine.metrics import Metrics
@@ -32,6 +33,9 @@ LINK: Link = SETTINGS.links["kcell-ussdc"]
 OTHER = LINK._replace(name="partner")
 CATALOG = catalog_in(ROOT / "menus")
 NUMBER = "77010000007"
+DIALECTS = read_dialects(ROOT / "dialects")
+SPEC = LINK._replace(name="spec", dialect=DIALECTS["spec"][0])
+MICA = LINK._replace(name="mica", dialect=DIALECTS["mica"][0])
 
 
 class FakeBind:
@@ -69,17 +73,27 @@ class Desk:
         self.work = Work(metrics, 1000)
         self.dialogues = Dialogues(Turns(ports), self.binds, self.work, metrics)
         self.sequence = 0
+        self.store = store
 
     def bind(self, name: str, link: Link = LINK, room: int = 100) -> FakeBind:
         bind = FakeBind(name, room)
         self.binds.add(cast(Bind, bind), link)
         return bind
 
-    async def says(self, bind: FakeBind, text: str, op: int, number: str = NUMBER, link: Link = LINK) -> None:
+    async def says(
+        self,
+        bind: FakeBind,
+        text: str,
+        op: int,
+        number: str = NUMBER,
+        link: Link = LINK,
+        *tlvs: Tlv,
+        code: str = "*111#",
+    ) -> None:
         self.sequence += 1
         pdu = SubmitSm(
-            source_addr_ton=1, source_addr=number, destination_addr="*111#", short_message=text.encode(),
-            tlvs=(Tlv(0x0501, bytes((op,))),), sequence_number=self.sequence,
+            source_addr_ton=1, source_addr=number, destination_addr=code, short_message=text.encode(),
+            tlvs=(Tlv(0x0501, bytes((op,))), *tlvs), sequence_number=self.sequence,
         )  # fmt: skip
         self.dialogues.heard(cast(Bind, bind), link, over_smpp.read_message(pdu, link.dialect, "KZ"))
         await asyncio.sleep(0.03)
@@ -167,3 +181,74 @@ async def test_an_sms_never_leaves_on_a_link_that_the_route_does_not_name(desk: 
     desk.binds.heard(NUMBER, cast(Bind, theirs))
     assert desk.binds.for_sms(NUMBER, [LINK.name]) is cast(Bind, ours)
     assert desk.binds.for_sms(NUMBER, ["nowhere"]) is None
+
+
+# --- session numbers ------------------------------------------------------------------------------------------------
+
+
+def word(*octets: int) -> Tlv:
+    return Tlv(0x1383, bytes(octets))
+
+
+def reference(number: int) -> Tlv:
+    return Tlv(0x0204, bytes((0, number)))
+
+
+async def test_where_the_peer_counts_a_repeat_on_another_bind_gets_the_same_screen_and_is_walked_once(
+    desk: Desk,
+) -> None:
+    one, two = desk.bind("a", SPEC), desk.bind("b", SPEC)
+    await desk.says(one, "*111#", 1, NUMBER, SPEC, word(5, 0))
+    await desk.accepts(one)
+    await desk.says(one, "9", 18, NUMBER, SPEC, word(5, 2))
+    await desk.accepts(one)
+    await desk.says(two, "9", 18, NUMBER, SPEC, word(5, 2))
+    assert [*one.screens, *two.screens] == ["Меню", "Язык", "Язык"]
+    assert [find_tlv(pdu, 0x1383) for pdu, _ in (*one.sent, *two.sent)] == [b"\5\2", b"\5\4", b"\5\4"]
+    await desk.accepts(two)
+    await desk.says(two, "0", 18, NUMBER, SPEC, word(5, 4))
+    assert two.screens[-1] == "Меню"
+
+
+async def test_an_answer_of_an_old_session_is_told_to_dial_again_and_touches_nothing(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    await desk.says(bind, "*111#", 1, NUMBER, MICA, reference(1))
+    await desk.says(bind, "9", 18, NUMBER, MICA, reference(2))  # while our first screen is on its way
+    await desk.accepts(bind, 2)
+    await desk.says(bind, "9", 18, NUMBER, MICA, reference(2))
+    await desk.accepts(bind)
+    assert bind.screens == ["Меню", "Сеанс аяқталды. Кодты қайта теріңіз.", "Сеанс завершён. Наберите код заново."]
+    assert [find_tlv(pdu, 0x0204) for pdu, _ in bind.sent] == [b"\0\1", b"\0\2", b"\0\2"]
+    await desk.says(bind, "9", 18, NUMBER, MICA, reference(1))
+    assert bind.screens[-1] == "Язык"
+
+
+async def test_an_abort_of_an_old_session_ends_no_new_one(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    await desk.says(bind, "*111#", 1, NUMBER, MICA, reference(2))
+    await desk.says(bind, "", 129, NUMBER, MICA, reference(1))
+    await desk.accepts(bind)
+    await desk.says(bind, "", 129, NUMBER, MICA, reference(1))
+    await desk.says(bind, "9", 18, NUMBER, MICA, reference(2))
+    assert bind.screens == ["Меню", "Язык"]
+    await desk.accepts(bind)
+    await desk.says(bind, "", 129, NUMBER, MICA, reference(2))
+    assert await desk.store.load(NUMBER) is None
+
+
+async def test_an_answer_that_leaves_its_session_out_is_answered_under_the_one_it_began_with(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    await desk.says(bind, "*111#", 1, NUMBER, MICA, reference(7))
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 18, NUMBER, MICA)
+    assert bind.screens[-1] == "Язык"
+    assert find_tlv(bind.sent[-1][0], 0x0204) == b"\0\7"
+
+
+async def test_without_an_address_our_screens_come_from_the_code_that_was_dialled(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    await desk.says(bind, "*111*9#", 1, NUMBER, MICA, reference(7), code="")
+    await desk.accepts(bind)
+    await desk.says(bind, "0", 18, NUMBER, MICA, reference(7), code="")
+    assert bind.screens == ["Язык", "Меню"]
+    assert [pdu.source_addr for pdu, _ in bind.sent] == ["*111#", "*111#"]

@@ -118,7 +118,7 @@ class Relay:
 
     def _signed(self, msisdn: str) -> dict[str, object]:
         not_after = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600))
-        notice = notices.Notice(str(uuid.uuid4()), msisdn, "kcell", "balance.topped_up", "ru", TOP_UP, not_after)
+        notice = notices.Notice(str(uuid.uuid4()), msisdn, "kcell", "account.topped_up", "ru", TOP_UP, not_after)
         body = notices.to_octets(notice)
         return {"data": body, "headers": sign("billing-core", self._key, "POST", notices.PATH, body, time.time())}
 

@@ -11,7 +11,7 @@ from smpp.states import Role, State
 from smpp.text import decode_text
 from ussd_engine import over_smpp, over_sms
 from ussd_engine.config import read_settings
-from ussd_engine.over_smpp import Kind
+from ussd_engine.dialect import Kind
 
 DIALECT = read_settings(Path(__file__).resolve().parents[3] / "config.yaml").links["kcell-ussdc"].dialect
 NUMBER = "77010000007"

@@ -1,0 +1,137 @@
+"""Whole dialogues over TCP with a running engine, in one dialect after the other, in both roles."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from smpp import constants
+from smpp.pdu import DataSm, DeliverSm, SubmitSm, find_tlv
+from smpp.states import Role
+from stack.programs import start_engine, stop_program
+from stack.settings import Listen, read_settings
+from tests.conftest import REPOSITORY, RunningStack, engine_like
+from tests.speaking_centre import SpeakingCentre
+from ussd_engine.dialect import read_dialects
+
+DIALECTS = read_dialects(REPOSITORY / "dialects")
+SPOKEN = ("standard", "spec", "tata", "mica", "sixdee", "smpp-plus", "glo-data-sm", "service-type", "comviva")
+DIAL_AGAIN = "Сеанс аяқталды. Кодты қайта теріңіз."
+
+
+def links(config: str, ports: dict[str, int]) -> str:
+    """The text of `config.yaml` with a link a dialect and role more."""
+    head = "\n  links: "
+    at = config.index("\n", config.index(head) + 1)
+    password_hash = config[config.index('"$argon2id$') :].split('"')[1]
+    more = "".join(
+        f"""
+    they-{name}: {{role: server, network: kcell, dialect: {name}, trust: operator, system_id: {name}, demo: true,
+      allowed_from: [127.0.0.1/32], password_hash: "{password_hash}"}}
+    we-{name}: {{role: client, network: kcell, dialect: {name}, trust: operator, system_id: engine,
+      address: "127.0.0.1:{port}", password_file: talks.password}}"""
+        for name, port in ports.items()
+    )
+    return config[:at] + more + config[at:]
+
+
+@pytest.fixture(scope="module")
+def ports(free_port: Callable[[], int]) -> dict[str, int]:
+    return {name: free_port() for name in SPOKEN}
+
+
+@pytest.fixture(scope="module")
+def engine(
+    running_stack: RunningStack, ports: dict[str, int], free_port: Callable[[], int]
+) -> Iterator[tuple[Path, Listen]]:
+    """An engine that knows every dialect, as a server and as an ESME."""
+    config = engine_like(running_stack, "talks", free_port)
+    config.write_text(links(config.read_text(), ports))
+    (config.parent / "talks.password").write_text("secret\n")
+    child = start_engine(config)
+    yield config, read_settings(config).engine_smpp
+    stop_program(child)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def centres(engine: tuple[Path, Listen], ports: dict[str, int]) -> AsyncIterator[dict[str, SpeakingCentre]]:
+    """The centres of all dialects: `they` have bound to us, `we` to them."""
+    made = {
+        f"{name}-{who}": SpeakingCentre(DIALECTS[name][0], Role.CLIENT if who == "they" else Role.SERVER)
+        for name in SPOKEN
+        for who in ("we", "they")
+    }
+    for name in SPOKEN:
+        await made[f"{name}-we"].listen(ports[name])
+        await made[f"{name}-they"].dial(engine[1], name)
+    for centre in made.values():
+        await asyncio.wait_for(centre.is_bound.wait(), 60)
+    yield made
+    for centre in made.values():
+        await centre.close()
+
+
+@pytest.fixture(params=[f"{name}-{who}" for name in SPOKEN for who in ("they", "we")])
+def centre(request: pytest.FixtureRequest, centres: dict[str, SpeakingCentre]) -> SpeakingCentre:
+    """A centre of one dialect in one role, as if nothing had been said to it yet."""
+    found = centres[request.param]
+    for seen in (found.screens, found.pdus, found.statuses):
+        seen.clear()
+    return found
+
+
+async def test_a_menu_is_walked_from_its_code_to_its_last_screen(centre: SpeakingCentre) -> None:
+    phone = centre.telephone("77010000217")
+    screen = await phone.dial("*111*9#")
+    assert screen.text.startswith("Тіл\n1 Қазақша")
+    assert not screen.ends
+    screen = await phone.send("0")
+    assert screen.text.startswith("Мәзір\n1 ")
+    assert not screen.ends
+    screen = await phone.send("3")
+    assert screen.text.startswith("Баланс: ")
+    assert screen.ends
+    assert centre.statuses == [constants.ESME_ROK] * 3
+
+
+async def test_who_hangs_up_is_sent_no_screen_and_has_no_dialogue_left(centre: SpeakingCentre) -> None:
+    phone = centre.telephone("77010000218")
+    assert not (await phone.dial("*111#")).ends
+    phone.hang_up()
+    await phone.hears_nothing()
+    screen = await phone.send("9")
+    assert (screen.text, screen.ends) == (DIAL_AGAIN, True)
+
+
+async def test_a_begin_in_the_midst_of_a_dialogue_ends_the_old_one(centre: SpeakingCentre) -> None:
+    phone = centre.telephone("77010000219")
+    await phone.dial("*111*9#")
+    old = phone.session
+    assert (await phone.dial("*166#", "*166#")).text.startswith("Тариф")
+    if old:  # an answer that bears the old session's number is none to the new dialogue's screen
+        new, phone.session = phone.session, old
+        assert (await phone.send("1")).text == DIAL_AGAIN
+        phone.hang_up()
+        await phone.hears_nothing(0.2)
+        phone.session = new
+    screen = await phone.send("1")
+    assert screen.text != DIAL_AGAIN
+
+
+async def test_a_screen_is_carried_as_the_dialect_has_it(centre: SpeakingCentre) -> None:
+    phone = centre.telephone("77010000220")
+    shown = await phone.dial("*111#")
+    (pdu,) = centre.pdus[phone.number]
+    spoken = centre.dialect
+    ours = SubmitSm if centre.role is Role.SERVER else DeliverSm
+    assert type(pdu) is (DataSm if spoken.pdu == "data_sm" else ours)
+    assert isinstance(pdu, SubmitSm | DeliverSm | DataSm)
+    assert pdu.source_addr == "*111#"
+    assert (find_tlv(pdu, constants.TAG_MESSAGE_PAYLOAD) is not None) is spoken.in_payload
+    assert (find_tlv(pdu, constants.TAG_USSD_SERVICE_OP) is not None) is (spoken.op_in == "ussd_service_op")
+    assert shown.session[:1] == phone.session[:1]
+    phone.hang_up()
