@@ -20,11 +20,11 @@ from smpp.dial import dial
 from smpp.limits import Limits
 from smpp.link import Link
 from smpp.listen import listen
-from smpp.pdu import BindPdu, BindTransceiver, Pdu, SubmitSm, SubmitSmResp
+from smpp.pdu import BindPdu, BindTransceiver, Outbind, Pdu, SubmitSm, SubmitSmResp
 from smpp.reactor import reactor_on
 
 PROCESSOR: Final = 0
-LIMITS: Final = Limits(window_max=1000)
+LIMITS: Final = Limits(window_out=1000)
 
 
 class Answering:
@@ -38,6 +38,9 @@ class Answering:
 
     async def bind(self, link: Link, request: BindPdu) -> int:
         return ESME_ROK
+
+    def outbind(self, link: Link, request: Outbind) -> BindPdu | None:
+        return None
 
     def request(self, link: Link, pdu: Pdu) -> None:
         link.respond(pdu, SubmitSmResp(f"{next(self._numbers):08x}"))

@@ -4,7 +4,7 @@ Rules of this file:
 - A rate may be a fraction (0.5 a second: one message in two seconds), and 0 means that nothing bounds it: it never
   divides by it. A second's worth may be sent at once, one message at least.
 - ESME_RTHROTTLED and ESME_RMSGQFUL halve the rate; of a link without a bound, what was sent in the last second is
-  halved. A window of refusals that answer one burst counts once: at most one halving a second.
+  halved, `UNBOUNDED_MIN` at least. Refusals that answer one burst count once: at most one halving a second.
 - After a second without a refusal the rate grows again, by a tenth of what it was, each second.
 """
 
@@ -17,6 +17,8 @@ from smpp import constants as c
 THROTTLING: Final = frozenset({c.ESME_RTHROTTLED, c.ESME_RMSGQFUL})
 HALVING_SECONDS: Final = 1.0
 RECOVERY_SHARE: Final = 0.1
+UNBOUNDED_MIN: Final = 20.0
+"""What a link without a bound is taken to have sent at least: an idle one is not slowed down to its idling."""
 PER_SECOND_MIN: Final = 0.1
 """No peer can slow us down below one message in ten seconds."""
 
@@ -73,7 +75,7 @@ class Flow:
         """The peer refused a message because it was too fast."""
         if self._slowed_at is not None and now - self._slowed_at < HALVING_SECONDS:
             return
-        base = self._rate or float(max(self._last_second, self._counted))
+        base = self._rate or max(UNBOUNDED_MIN, self._last_second, self._counted)
         if self._slowed_at is None:
             self._full = base
         self._rate = max(PER_SECOND_MIN, base / 2)

@@ -184,7 +184,9 @@ class _Engine:
         http = self._http
         if http is not None:
             http.takes_notices = False
-        await self.work.drain(DRAIN_SECONDS_MAX, lambda: self._dialogues.is_busy or (http is not None and http.is_busy))
+        await self.work.drain(
+            DRAIN_SECONDS_MAX, lambda: self._dialogues.has_work or (http is not None and http.is_busy)
+        )
         closing = [each.close() for each in self._listeners] + [each.close() for each in self._upstreams]
         await asyncio.gather(*closing)
 

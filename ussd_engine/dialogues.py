@@ -142,7 +142,7 @@ class Dialogues:
         self._waiting: dict[Bind, deque[Exchange]] = {}
 
     @property
-    def is_busy(self) -> bool:
+    def has_work(self) -> bool:
         """Whether a message waits for its screen, or a screen for its acceptance."""
         return bool(self._exchanges)
 

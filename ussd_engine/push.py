@@ -111,8 +111,8 @@ class Pushes:
         if msisdn.from_address(wanted.msisdn, msisdn.TON_INTERNATIONAL, network.country) != wanted.msisdn:
             raise Refused(422, "msisdn: must be the digits of an international number of the network's country")
         dialled = self._dialled(wanted)
-        if self._work.is_full:
-            raise Refused(503, "there is too much at once")
+        if not self._work.takes_new:
+            raise Refused(503, "the engine is stopping, or there is too much at once")
         subscriber = await self._greetings.ask(wanted.msisdn, network.language)
         if subscriber is None:
             raise Refused(422, "msisdn: the number is not served")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from smpp import constants as c
+from smpp import flow
 from smpp.dial import dial
 from smpp.errors import WindowFull
 from smpp.fake_smsc import FakeSmsc, Treatment
@@ -104,6 +105,7 @@ async def esme(bound: Opened) -> Esme:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits as long as in real life by hundredths."""
+    monkeypatch.setattr(flow, "UNBOUNDED_MIN", 2000.0)
     monkeypatch.setattr(outbox_module, "WAIT_SECONDS_MIN", 0.005)
     monkeypatch.setattr(outbox_module, "WAIT_SECONDS_MAX", 0.04)
     monkeypatch.setattr(outbox_module, "TRY_SECONDS_MAX", 0.5)
@@ -184,7 +186,7 @@ async def test_no_try_comes_later_than_the_sms_is_worth_sending(smsc: FakeSmsc, 
 
 
 async def test_a_full_window_is_waited_for(smsc: FakeSmsc, bound: Opened) -> None:
-    esme = await bound(limits=Limits(window_max=1))
+    esme = await bound(limits=Limits(window_out=1))
     smsc.treat_next(Treatment(delay_seconds=0.05))
     await asyncio.gather(esme.send("one", NUMBER), esme.send("two", OTHER))
     assert {sms.text for sms in smsc.sms} == {"one", "two"}
@@ -192,7 +194,7 @@ async def test_a_full_window_is_waited_for(smsc: FakeSmsc, bound: Opened) -> Non
 
 
 async def test_a_window_that_stays_full_is_said(smsc: FakeSmsc, esme: Esme, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(bind: Bind, pdu: Pdu, context: object) -> None:
+    def full(bind: Bind, pdu: Pdu, context: object, seconds_max: float) -> None:
         raise WindowFull("5 requests wait for their answer")
 
     monkeypatch.setattr(Bind, "send", full)
@@ -225,7 +227,7 @@ async def test_another_refusal_is_told_at_once_and_whether_it_is_for_good(
 
 
 async def test_an_sms_that_may_have_been_taken_is_not_sent_again_from_here(smsc: FakeSmsc, bound: Opened) -> None:
-    esme = await bound(limits=Limits(response_seconds_max=0.05))
+    esme = await bound(limits=Limits(sms_response_seconds=0.05))
     smsc.treat_next(Treatment(answered=False))
     with pytest.raises(NotSent, match="no answer"):
         await esme.send()
