@@ -14,8 +14,8 @@ from .metrics import Metrics
 T = TypeVar("T")
 
 LOOK_SECONDS = 0.1
-LAG_SECONDS_MAX = 0.5
-"""A loop that is later than this begins nothing new: there would soon be a queue of a second."""
+LAG_SECONDS_MAX = 1.0
+"""A loop that is later than this begins nothing new: there is a queue of a second already."""
 DRAIN_LOOK_SECONDS = 0.02
 
 
