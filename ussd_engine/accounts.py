@@ -21,7 +21,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 from smpp import constants
 
-from .config import AddressRange, ClientLink, Link, ServerLink
+from .config import Link
+from .peer_config import AddressRange, ClientLink, ServerLink
 
 FAILURES_MAX = 5
 FAILURES_WITHIN_SECONDS = 60.0

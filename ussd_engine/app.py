@@ -39,7 +39,7 @@ from .asking_on import AskingOn
 from .binds import Binds
 from .chronicle import Chronicle
 from .compiler import CompilerFailed
-from .config import Address, ClientLink, Settings, SmppTls
+from .config import Settings, SmppTls
 from .dialogues import Dialogues
 from .greeting import Greetings
 from .http import HttpSide, Probe
@@ -51,6 +51,7 @@ from .menu_watch import MenuWatch
 from .metrics import Metrics
 from .operator_side import OperatorSide
 from .outbox import Outbox
+from .peer_config import Address, ClientLink
 from .push import Pushes, PushSide
 from .reception import Reception
 from .record import moment

@@ -21,27 +21,7 @@ from strict_yaml import Mistake, Node, Place, Range, StrictYamlError, did_you_me
 
 from . import msisdn
 from .dialect import Dialect, overridden, read_dialects
-from .peer_config import (
-    Address as Address,
-)
-from .peer_config import (
-    AddressRange as AddressRange,
-)
-from .peer_config import (
-    ClientLink as ClientLink,
-)
-from .peer_config import (
-    LinkConfig as LinkConfig,
-)
-from .peer_config import (
-    RawNode as RawNode,
-)
-from .peer_config import (
-    RouteConfig as RouteConfig,
-)
-from .peer_config import (
-    ServerLink as ServerLink,
-)
+from .peer_config import Address, ClientLink, LinkConfig, RawNode, RouteConfig, ServerLink
 
 SYSTEM_ID_CHARACTERS_MAX = 15
 """SMPP 3.4 section 5.2.1, without the NUL."""

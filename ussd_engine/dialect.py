@@ -15,7 +15,7 @@ from typing import Annotated, Literal, NamedTuple, TypeAlias
 from smpp import constants
 from smpp.pdu import Tlv
 from smpp.text import Alphabet
-from strict_yaml import Mistake, Node, Place, Range, StrictYamlError, into, read_file
+from strict_yaml import Mistake, Node, Place, Range, StrictYamlError, into, laid_over, read_file
 
 from .dialect_values import Added, Op, Tag, Value
 from .envelope import Envelope
@@ -226,7 +226,7 @@ def read_dialects(folder: Path) -> dict[str, tuple[Dialect, Node]]:
 
 def overridden(node: Node, fields: Node | None, mistakes: list[Mistake]) -> Dialect | None:
     """The dialect of `node` with a link's own `dialect_fields` laid over it, part by part."""
-    return _read(_laid_over(node, fields) if fields else node, mistakes)
+    return _read(laid_over(node, fields) if fields else node, mistakes)
 
 
 def _read(node: Node, mistakes: list[Mistake]) -> Dialect | None:
@@ -288,14 +288,3 @@ def _unreadable_codings(node: Node) -> Iterator[Mistake]:
 
 def _place(node: Node, key: str) -> Place:
     return node.items[key].place if key in node.items else node.place
-
-
-def _laid_over(below: Node, above: Node) -> Node:
-    if not isinstance(below.value, dict) or not isinstance(above.value, dict):
-        return above
-    merged = dict(below.value)
-    for key, node in above.value.items():
-        merged[key] = _laid_over(merged[key], node) if key in merged else node
-    result = Node(above.place, merged)
-    result.key_places = {**below.key_places, **above.key_places}
-    return result

@@ -16,9 +16,9 @@ from prometheus_client import generate_latest
 from billing import notices
 
 from .announce import Announcer
-from .config import Address
 from .metrics import Metrics
 from .outbox import NotSent
+from .peer_config import Address
 from .signed import ClientKeys, Refused, problem, read_signed
 
 READY_SECONDS_MAX = 1.0

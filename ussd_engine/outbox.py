@@ -23,8 +23,9 @@ from smpp.segments import TextTooLong
 
 from . import over_sms
 from .binds import Binds
-from .config import Link, RouteConfig
+from .config import Link
 from .metrics import Metrics
+from .peer_config import RouteConfig
 from .record import SmsRecord, sms_record
 
 if TYPE_CHECKING:

@@ -18,10 +18,10 @@ from smpp.reactor import reactor_on
 from smpp.segments import Joiner, split
 
 from . import centre_side
-from .config import Address
 from .dialect import Dialect, Kind
 from .language.pages import Limits as ScreenLimits
 from .language.pages import measure
+from .peer_config import Address
 
 if TYPE_CHECKING:
     from smpp.link import Link

@@ -21,7 +21,8 @@ from smpp.pdu import BindPdu, Pdu
 from smpp.reactor import reactor_on
 from smpp.tls import ClientTls
 
-from .config import Address, ClientLink, Link
+from .config import Link
+from .peer_config import Address, ClientLink
 
 if TYPE_CHECKING:
     from smpp.link import Link as Bind

@@ -28,7 +28,7 @@ from smpp import constants
 
 from . import dial_string, msisdn
 from .binds import Binds
-from .config import Link, Network, RouteConfig
+from .config import Link, Network
 from .dial_string import Dialled
 from .dialect import Dialect, Kind
 from .dialogues import Dialogues, Fate, Pushed
@@ -36,6 +36,7 @@ from .greeting import Greetings
 from .language.pages import fits, measure
 from .metrics import Metrics
 from .over_smpp import CODE_CHARACTERS_MAX, Message
+from .peer_config import RouteConfig
 from .signed import ClientKeys, Refused, problem, read_signed
 from .turn import Reply, Turns
 from .versions import Versions

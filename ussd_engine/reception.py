@@ -37,7 +37,7 @@ from . import over_smpp
 from .accounts import Accounts, may_outbind
 from .binds import Binds
 from .chronicle import Chronicle
-from .config import Link, ServerLink
+from .config import Link
 from .dialect import Kind
 from .dialect_values import Value
 from .dialogues import Dialogues, Exchange
@@ -46,6 +46,7 @@ from .link_states import LinkStates
 from .metrics import Metrics
 from .outbox import NotSent, Outbox, Part, Sms
 from .over_smpp import CODE_CHARACTERS_MAX, Message
+from .peer_config import ServerLink
 from .record import OVERLOAD, sms_record
 from .sms_turn import LATER, Incoming, SmsTurns
 from .trace import Traces

@@ -150,7 +150,7 @@ def _set_number(random: Random, octets: bytearray) -> None:
 
 def _answer_a_request(random: Random, octets: bytearray) -> None:
     """A response to what may be pending: the judge's connections have asked under these numbers."""
-    octets[4:16] = random.choice(_ANSWERS).to_bytes(4, "big") + bytes(4) + random.randrange(1, 9).to_bytes(4, "big")
+    octets[4:16] = random.choice(_ANSWERS).to_bytes(4, "big") + bytes(4) + random.randrange(1, 7).to_bytes(4, "big")
 
 
 def _set_two_octets(random: Random, octets: bytearray) -> None:

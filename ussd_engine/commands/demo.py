@@ -15,7 +15,8 @@ import uvloop
 
 from .. import phone
 from ..centres import Centres, Handset, Peer
-from ..config import ServerLink, Settings, read_settings
+from ..config import Settings, read_settings
+from ..peer_config import ServerLink
 from . import CommandFailed, handset, tour
 
 if TYPE_CHECKING:

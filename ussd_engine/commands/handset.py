@@ -18,12 +18,13 @@ import uvloop
 from billing.contract import OPERATIONS
 
 from .. import compiler, dial_string, menu_folder, operator_side, phone
-from ..config import Address, Link, ServerLink, Settings, read_settings
+from ..config import Link, Settings, read_settings
 from ..dialect import Dialect
 from ..language import sample, talk_files
 from ..language.catalog import Catalog, check_files
 from ..language.leads import calls_of
 from ..msisdn import TON_INTERNATIONAL, from_address
+from ..peer_config import Address, ServerLink
 from . import CommandFailed, operate
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from billing.signing import sign
 from strict_yaml import StrictYamlError, did_you_mean
 
 from .. import accounts, app, compiler, menu_folder, operator_side, probe, switches
-from ..config import ClientLink, Settings, read_settings
+from ..config import Settings, read_settings
 from ..language.catalog import check_files
+from ..peer_config import ClientLink
 from . import CommandFailed
 
 if TYPE_CHECKING:

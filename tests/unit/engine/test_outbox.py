@@ -21,9 +21,10 @@ from smpp.reactor import reactor_on
 from smpp.receipt import IdPolicy, MessageState, Spelling, read_receipt
 from ussd_engine import outbox as outbox_module
 from ussd_engine.binds import Binds
-from ussd_engine.config import Address, ClientLink, Link, RouteConfig, read_settings
+from ussd_engine.config import Link, read_settings
 from ussd_engine.metrics import Metrics
 from ussd_engine.outbox import NotSent, Outbox, Part, Sms
+from ussd_engine.peer_config import Address, ClientLink, RouteConfig
 from ussd_engine.record import SmsRecord
 from ussd_engine.sms_dialect import SmsDialect
 
