@@ -18,7 +18,7 @@ from enum import IntEnum
 from typing import Final, Generic, Literal, NamedTuple, TypeAlias, TypeVar
 
 from smpp import constants as c
-from smpp.pdu import DataSm, DeliverSm, Pdu, find_tlv
+from smpp.pdu import DataSm, DeliverSm, Pdu, SubmitSm, find_tlv
 from smpp.segments import message_octets
 from smpp.text import decode_text
 
@@ -91,8 +91,8 @@ class Receipt(NamedTuple):
 
 
 def is_receipt(pdu: Pdu) -> bool:
-    """Whether this is a receipt, and no message of a subscriber."""
-    return isinstance(pdu, DeliverSm | DataSm) and pdu.esm_class & _ESM_CLASS_TYPE in (
+    """Whether this is a receipt, and no message of a subscriber; a centre that has bound to us sends it in submit_sm."""
+    return isinstance(pdu, DeliverSm | DataSm | SubmitSm) and pdu.esm_class & _ESM_CLASS_TYPE in (
         ESM_CLASS_RECEIPT,
         ESM_CLASS_INTERMEDIATE,
     )
@@ -100,7 +100,7 @@ def is_receipt(pdu: Pdu) -> bool:
 
 def read_receipt(pdu: Pdu) -> Receipt | None:
     """The receipt that the message is; None for a message of a subscriber, and for anything else."""
-    if not isinstance(pdu, DeliverSm | DataSm) or not is_receipt(pdu):
+    if not isinstance(pdu, DeliverSm | DataSm | SubmitSm) or not is_receipt(pdu):
         return None
     text = _decoded(message_octets(pdu), pdu.data_coding)
     fields, quoted = _fields(text)

@@ -296,11 +296,7 @@ def test_an_error_response_with_a_body_of_its_own_is_read(
 
 
 def test_a_response_that_cannot_be_read_costs_hardly_more_than_one_that_can() -> None:
-<<<<<<< HEAD
-    """A peer that sends nothing else must not cost more than a busy one: reading its table anew took 200 times that."""
-=======
     """Or a peer could keep us busy with a few octets: reading the table of fields anew took 200 times as long."""
->>>>>>> fuzz
 
     def seconds(octets: bytes) -> float:
         return min(timeit.repeat(lambda: decode(octets), repeat=20, number=20))

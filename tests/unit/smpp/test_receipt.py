@@ -272,3 +272,9 @@ def test_what_waits_is_bounded_and_the_oldest_goes_first() -> None:
     assert waiting.came(receipt_of("id:900 stat:DELIVRD"), 0.0) == "notice 900"
     assert waiting.sent("early0", "", 0.0) == ()
     assert len(waiting.sent("early999", "", 0.0)) == 1
+
+
+def test_a_centre_that_has_bound_to_us_sends_its_receipts_in_submit_sm() -> None:
+    read = read_receipt(p.SubmitSm(esm_class=4, short_message=b"id:77 stat:DELIVRD err:000 text:Hello"))
+    assert read is not None
+    assert (read.message_id, read.state) == ("77", MessageState.DELIVERED)
