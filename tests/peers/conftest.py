@@ -5,17 +5,25 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 from smpp import constants as c
 from smpp import pdu as p
+from smpp.fake_smsc import Account, FakeSmsc
 from smpp.link import Link
 from smpp.reactor import reactor_on
 from smpp.upstream import Upstream
+from stack.programs import start_engine, stop_program
+from stack.settings import Settings, read_settings
+from tests.conftest import RunningStack, engine_like, with_client_link
+from tests.recording_relay import RecordingRelay
 
-from .driven_peer import NODE, DrivenPeer, driven, is_here
+from .driven_peer import NODE, PERL, DrivenPeer, driven, is_here
 
 
 def missing(what: str) -> None:
@@ -88,3 +96,40 @@ def owner() -> Owner:
 @pytest.fixture(scope="session")
 async def reactor() -> AsyncioSelectorReactor:
     return reactor_on(asyncio.get_running_loop())
+
+
+class Centres(NamedTuple):
+    """Centres that one engine beside the stack's has bound to, each over a link of its own."""
+
+    engine: Settings
+    peers: dict[str, DrivenPeer]  # those that are here
+    smsc: FakeSmsc
+    relay: RecordingRelay  # between the engine and `smsc`
+
+
+@pytest.fixture(scope="session")
+async def centres(
+    running_stack: RunningStack, free_port: Callable[[], int], reactor: AsyncioSelectorReactor
+) -> AsyncIterator[Centres]:
+    """One engine for all of them, because an engine takes seconds to start."""
+    async with AsyncExitStack() as begun:
+        peers = {name: await begun.enter_async_context(driven(name)) for name in (NODE, PERL) if await is_here(name)}
+        smsc = await begun.enter_async_context(FakeSmsc(reactor, Account("engine", "secret")))
+        relay = await begun.enter_async_context(RecordingRelay("127.0.0.1", smsc.port))
+        ports = {f"peer-{number}": await peer.listening() for number, peer in enumerate(peers.values())}
+        config = _engine_bound_to(ports | {"recorded": relay.port}, running_stack, free_port)
+        engine = await asyncio.to_thread(start_engine, config)
+        begun.push_async_callback(asyncio.to_thread, stop_program, engine)
+        await smsc.until_bound(1, 20)
+        yield Centres(read_settings(config), peers, smsc, relay)
+
+
+def _engine_bound_to(ports: dict[str, int], stack: RunningStack, free_port: Callable[[], int]) -> Path:
+    """Writes the configuration of an engine with a client link to each of these ports."""
+    config = engine_like(stack, "peers", free_port, {"links: [kcell-ussdc]": f"links: [{', '.join(ports)}]"})
+    text = config.read_text()
+    for name, port in ports.items():
+        text = with_client_link(text, name, port)
+        (config.parent / f"{name}.password").write_text("secret\n")
+    config.write_text(text)
+    return config

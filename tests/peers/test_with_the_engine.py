@@ -8,19 +8,18 @@ from __future__ import annotations
 import asyncio
 import re
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
 import pytest
 import pytest_asyncio
 
 from smpp import constants as c
-from stack.programs import start_engine, stop_program
-from stack.settings import Settings, read_settings
-from tests.conftest import RunningStack, engine_beside
+from stack.settings import Settings
+from tests.conftest import RunningStack
 
-from .conftest import missing
-from .driven_peer import NODE, PERL, DrivenPeer, driven, is_here, text_of
+from .conftest import Centres, missing
+from .driven_peer import NODE, PERL, DrivenPeer, driven, text_of
 
 NUMBERS = (str(77010000000 + n) for n in range(400, 100_000) if n % 7 == 5 and n % 10 != 3 and n % 100 < 90)
 """Active subscribers of the first brand who read Kazakh (`billing_core/seeding/subscribers.py`)."""
@@ -125,25 +124,20 @@ class Bound(NamedTuple):
     scope="module", loop_scope="session", params=[(name, role) for name in (NODE, PERL) for role in (CLIENT, CENTRE)],
     ids=lambda param: f"{param[0]} as {param[1]}",
 )  # fmt: skip
-async def bound(
-    running_stack: RunningStack, free_port: Callable[[], int], request: pytest.FixtureRequest
-) -> AsyncIterator[Bound]:
-    """A peer in a role; for a centre, an engine beside the stack's that binds to it."""
+async def bound(running_stack: RunningStack, centres: Centres, request: pytest.FixtureRequest) -> AsyncIterator[Bound]:
+    """A peer in a role."""
     name, role = request.param
-    if not await is_here(name):
+    if name not in centres.peers:
         missing(f"{name} is not here")
-    async with driven(name) as peer:
-        if role == CLIENT:
-            bound = Bound(peer, role, running_stack.settings)
-            await bound.bind()
-            yield bound
-            return
-        config = engine_beside(running_stack, name.lower().replace("::", "-"), await peer.listening(), free_port)
-        engine = await asyncio.to_thread(start_engine, config)
-        bound = Bound(peer, role, read_settings(config))
+    if role == CENTRE:
+        bound = Bound(centres.peers[name], role, centres.engine)
         await bound.bind()
         yield bound
-        await asyncio.to_thread(stop_program, engine)
+        return
+    async with driven(name) as peer:
+        bound = Bound(peer, role, running_stack.settings)
+        await bound.bind()
+        yield bound
 
 
 @pytest.fixture(autouse=True)
