@@ -91,7 +91,7 @@ class Receipt(NamedTuple):
 
 
 def is_receipt(pdu: Pdu) -> bool:
-    """Whether this is a receipt, and no message of a subscriber; a centre that has bound to us sends it in submit_sm."""
+    """Whether this is a receipt, and no message of a subscriber. A centre that has bound to us sends submit_sm."""
     return isinstance(pdu, DeliverSm | DataSm | SubmitSm) and pdu.esm_class & _ESM_CLASS_TYPE in (
         ESM_CLASS_RECEIPT,
         ESM_CLASS_INTERMEDIATE,

@@ -131,8 +131,11 @@ class Pushes:
         dialled = dial_string.parse(wanted.code) if _CODE.match(wanted.code) else None
         if dialled is None or len(dialled.parts[0]) + 2 > CODE_CHARACTERS_MAX:
             raise Refused(422, "code: must be a dialled string as *111*3#")
-        if self._versions.current.find(wanted.network, dialled.parts) is None:
+        found = self._versions.current.find(wanted.network, dialled.parts)
+        if found is None:
             raise Refused(422, "code: no service of the network has it")
+        if found.service.id in self._turns.off:
+            raise Refused(503, "the service is switched off for maintenance")
         return dialled
 
     def _way(self, wanted: Wanted) -> Way:

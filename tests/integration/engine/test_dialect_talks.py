@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -16,6 +19,9 @@ from stack.programs import start_engine, stop_program
 from stack.settings import Listen, read_settings
 from tests.conftest import REPOSITORY, RunningStack, engine_like
 from tests.speaking_centre import SpeakingCentre
+from ussd_engine import phone
+from ussd_engine.centres import Centres, Peer
+from ussd_engine.config import Address
 from ussd_engine.dialect import read_dialects
 
 DIALECTS = read_dialects(REPOSITORY / "dialects")
@@ -135,3 +141,30 @@ async def test_a_screen_is_carried_as_the_dialect_has_it(centre: SpeakingCentre)
     assert (find_tlv(pdu, constants.TAG_USSD_SERVICE_OP) is not None) is (spoken.op_in == "ussd_service_op")
     assert shown.session[:1] == phone.session[:1]
     phone.hang_up()
+
+
+@pytest.mark.parametrize("name", ["spec", "glo-data-sm", "service-type", "comviva"])
+async def test_a_handset_in_the_terminal_speaks_the_dialect_of_its_link(engine: tuple[Path, Listen], name: str) -> None:
+    command = [
+        str(Path(sys.prefix) / "bin/ussd-engine"), "dial", "*111*9#", "--send", "0", "--send", "3", "--json",
+        "--system-id", name, "--config", str(engine[0]), "--from", "77010000221", "--sms-seconds", "0",
+    ]  # fmt: skip
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=30, check=False)
+    talk = json.loads(done.stdout)
+    assert [screen["ends"] for screen in talk["screens"]] == [False, False, True], done.stdout
+    assert done.returncode == 0
+
+
+@pytest.mark.parametrize("name", ["tata", "mica", "glo-data-sm", "service-type"])
+async def test_the_centres_of_the_demo_speak_the_dialect_of_their_link(engine: tuple[Path, Listen], name: str) -> None:
+    address = Address(engine[1].host, engine[1].port)
+    account = phone.Account(address, name, "secret")
+    async with Centres({"kcell": Peer(account, DIALECTS[name][0])}) as centres:
+        handset = centres.handset("kcell", "77010000222")
+        assert not (await handset.dial("*111*9#")).ends
+        handset.hang_up()
+        await asyncio.sleep(0.2)
+        assert (await handset.send("0")).text == DIAL_AGAIN
+        assert not (await handset.dial("*111*9#")).ends
+        assert not (await handset.send("0")).ends
+        assert (await handset.send("3")).ends

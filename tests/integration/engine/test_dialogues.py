@@ -12,7 +12,7 @@ import pytest
 from sessions.redis_store import RedisStore
 from smpp.errors import WindowFull
 from smpp.link import Link as Bind
-from smpp.pdu import DeliverSm, Pdu, SubmitSm, Tlv, find_tlv
+from smpp.pdu import DeliverSm, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
 from smpp.states import State
 from smpp.text import decode_text
 from tests.menus_for_tests import Notes, catalog_in, versions_of
@@ -20,11 +20,13 @@ from tests.phone_for_tests import BALANCE, ScriptedBilling
 from ussd_engine import over_smpp
 from ussd_engine.binds import Binds
 from ussd_engine.config import Link, read_settings
-from ussd_engine.dialect import read_dialects
-from ussd_engine.dialogues import Dialogues, Exchange
+from ussd_engine.dial_string import Dialled
+from ussd_engine.dialect import Kind, read_dialects
+from ussd_engine.dialogues import Dialogues, Exchange, Fate, Pushed
 from ussd_engine.greeting import Greetings
 from ussd_engine.metrics import Metrics
-from ussd_engine.turn import Ports, Turns
+from ussd_engine.over_smpp import Message
+from ussd_engine.turn import Ports, Reply, Turns
 from ussd_engine.work import Work
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -252,3 +254,76 @@ async def test_without_an_address_our_screens_come_from_the_code_that_was_dialle
     await desk.says(bind, "0", 18, NUMBER, MICA, reference(7), code="")
     assert bind.screens == ["Язык", "Меню"]
     assert [pdu.source_addr for pdu, _ in bind.sent] == ["*111#", "*111#"]
+
+
+# --- pushes ---------------------------------------------------------------------------------------------------------
+
+
+def push(desk: Desk, bind: FakeBind, first: Dialled | Reply, link: Link = MICA) -> asyncio.Future[Pushed]:
+    message = Message(Kind.BEGIN, NUMBER, "*111#", "", None, "push/1", counted=True)
+    return desk.dialogues.push(cast(Bind, bind), link, message, first)
+
+
+async def respond(desk: Desk, bind: FakeBind, *tlvs: Tlv, status: int = 0) -> None:
+    desk.dialogues.answered(cast(Bind, bind), bind.sent[-1][1], SubmitSmResp("1", tlvs, 1, status))
+    await asyncio.sleep(0.03)
+
+
+async def test_the_first_screen_of_a_push_is_never_sent_twice(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    pushed = push(desk, bind, Dialled(("111", "9")))
+    await asyncio.sleep(0.03)
+    assert desk.dialogues.is_busy(NUMBER)
+    await desk.says(bind, "0", 18, NUMBER, MICA, reference(3))  # before its response: it has been seen
+    assert bind.screens == ["Язык", "Меню"]
+    assert pushed.result() == Pushed(Fate.ACCEPTED)
+    session = await desk.store.load(NUMBER)
+    assert session is not None
+    assert session.reference == "0003"
+
+
+async def test_the_session_that_a_response_names_is_the_dialogues(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    pushed = push(desk, bind, Dialled(("111", "9")))
+    await asyncio.sleep(0.03)
+    await respond(desk, bind, reference(4))
+    assert pushed.result() == Pushed(Fate.ACCEPTED)
+    session = await desk.store.load(NUMBER)
+    assert session is not None
+    assert (session.reference, session.version) == ("0004", 1)
+    assert not desk.dialogues.is_busy(NUMBER)
+
+
+async def test_a_begin_of_the_subscriber_takes_the_number_over_from_a_push(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    pushed = push(desk, bind, Reply("Hello", True))
+    await desk.says(bind, "*111#", 1, NUMBER, MICA, reference(5))
+    assert pushed.result() == Pushed(Fate.OVERTAKEN)
+    assert bind.screens == ["Hello", "Меню"]
+
+
+async def test_a_confirmation_of_a_notification_ends_no_dialogue(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    push(desk, bind, Reply("Hello", True))
+    await respond(desk, bind, reference(4))
+    await desk.says(bind, "*111#", 1, NUMBER, MICA, reference(5))
+    await desk.accepts(bind)
+    await desk.says(bind, "", 19, NUMBER, MICA, reference(4))
+    await desk.says(bind, "9", 18, NUMBER, MICA, reference(5))
+    assert bind.screens == ["Hello", "Меню", "Язык"]
+
+
+async def test_a_push_that_nobody_carries_leaves_no_dialogue_behind(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    bind.state = State.CLOSED
+    pushed = push(desk, bind, Dialled(("111", "9")))
+    await asyncio.sleep(0.05)
+    assert pushed.result() == Pushed(Fate.NO_LINK)
+    assert await desk.store.load(NUMBER) is None
+
+
+async def test_a_response_that_never_came_is_told_as_such(desk: Desk) -> None:
+    bind = desk.bind("a", MICA)
+    pushed = push(desk, bind, Reply("Hello", True))
+    await desk.accepts(bind)  # with None: no answer in time
+    assert pushed.result() == Pushed(Fate.SILENT)

@@ -68,7 +68,7 @@ def test_a_text_that_looks_like_a_receipt_is_a_text() -> None:
     text = b"id:1 sub:001 dlvrd:001 submit date:0911040124 done date:0911040124 stat:DELIVRD err:000 text:"
     assert read_receipt(p.DeliverSm(short_message=text)) is None
     assert read_receipt(p.DeliverSm(esm_class=0x40, short_message=text)) is None
-    assert read_receipt(p.SubmitSm(esm_class=4, short_message=text)) is None
+    assert read_receipt(p.SubmitSm(short_message=text)) is None
     assert read_receipt(decode(VECTORS["v097"])) is None
 
 
