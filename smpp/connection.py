@@ -201,7 +201,7 @@ class Connection:
         """From now on these limits hold, and this counts: the peer has said who it is. Call it before `accept_bind`."""
         self._limits, self.traffic = limits, traffic
         self._timers.serve(limits)
-        self._window.size_max = limits.window_out
+        self._window.size_max, self._window.late_seconds = limits.window_out, limits.late_seconds
 
     def secure(self, now: float) -> None:
         """TLS is agreed on."""

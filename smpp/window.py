@@ -36,13 +36,13 @@ class Own(NamedTuple):
 class Window:
     """The requests in flight of one connection, at most `size_max`."""
 
-    __slots__ = ("_kinds", "_last", "_late", "_late_seconds", "_own", "_pending", "size_max")
+    __slots__ = ("_kinds", "_last", "_late", "_own", "_pending", "late_seconds", "size_max")
 
     def __init__(self, size_max: int, last_sequence_number: int = 0, late_seconds: float = 60.0) -> None:
         """`late_seconds`: so long an expired number is remembered."""
         self.size_max = size_max
         self._last = last_sequence_number
-        self._late_seconds = late_seconds
+        self.late_seconds = late_seconds
         self._pending: dict[int, Pending] = {}
         self._kinds: dict[float, dict[int, Pending]] = {}  # by how long they wait, in the order they were sent
         self._own: dict[int, Own] = {}
@@ -117,8 +117,8 @@ class Window:
         late.sort(key=lambda pending: pending.sent_at)
         for pending in late:
             self.remove(pending.request.sequence_number)
-            if self._late_seconds:
-                self._late[pending.request.sequence_number] = now + self._late_seconds
+            if self.late_seconds:
+                self._late[pending.request.sequence_number] = now + self.late_seconds
         return late
 
     def drain(self) -> list[Pending]:

@@ -294,7 +294,7 @@ class Dialogues:
         elif exchange.pushed is not None:
             self._push_accepted(exchange, response)
         self._forget(exchange)
-        self._send_waiting(bind)
+        self.send_waiting(bind)
 
     def _wait(self, exchange: Exchange, bind: Bind, error: WindowFull) -> None:
         """The screen leaves when a place in the window is free, or when the rate has room."""
@@ -302,9 +302,10 @@ class Dialogues:
             exchange.waits = True
             self._waiting.setdefault(bind, deque()).append(exchange)
         if isinstance(error, TooFast):
-            asyncio.get_running_loop().call_later(error.wait_seconds, self._send_waiting, bind)
+            asyncio.get_running_loop().call_later(error.wait_seconds, self.send_waiting, bind)
 
-    def _send_waiting(self, bind: Bind) -> None:
+    def send_waiting(self, bind: Bind) -> None:
+        """There may be room on this bind: a request of ours was answered, or the rate has room."""
         waiting = self._waiting.get(bind)
         while waiting:
             following = waiting.popleft()

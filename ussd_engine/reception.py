@@ -306,6 +306,7 @@ class Reception:
         """The peer's word on what we sent; None: it gave none in time, or is gone."""
         if isinstance(context, Part):
             self._outbox.answered(context, response)
+            self._dialogues.send_waiting(bind)  # an SMS has left its place in the window
         elif isinstance(context, Exchange):
             self._dialogues.answered(bind, context, response)
 

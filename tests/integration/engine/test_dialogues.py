@@ -10,7 +10,7 @@ from typing import cast
 import pytest
 
 from sessions.redis_store import RedisStore
-from smpp.errors import WindowFull
+from smpp.errors import TooFast, WindowFull
 from smpp.link import Link as Bind
 from smpp.pdu import DeliverSm, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
 from smpp.states import State
@@ -47,9 +47,12 @@ class FakeBind:
         self.name = name
         self.state = State.BOUND_TRX
         self.room = room
+        self.refusal: WindowFull | None = None
         self.sent: list[tuple[DeliverSm, Exchange]] = []
 
     def send(self, pdu: Pdu, context: object = None) -> None:
+        if self.refusal is not None:
+            raise self.refusal
         if self.room <= 0:
             raise WindowFull("full")
         self.room -= 1
@@ -327,3 +330,22 @@ async def test_a_response_that_never_came_is_told_as_such(desk: Desk) -> None:
     pushed = push(desk, bind, Reply("Hello", True))
     await desk.accepts(bind)  # with None: no answer in time
     assert pushed.result() == Pushed(Fate.SILENT)
+
+
+async def test_a_screen_that_waits_behind_sms_leaves_when_one_of_them_is_answered(desk: Desk) -> None:
+    bind = desk.bind("a", room=0)  # full of SMS
+    await desk.says(bind, "*111#", 1)
+    assert bind.screens == []
+    bind.room = 1
+    desk.dialogues.send_waiting(cast(Bind, bind))
+    assert bind.screens == ["Меню"]
+
+
+async def test_a_screen_that_is_too_fast_for_the_link_leaves_by_itself_when_its_rate_has_room(desk: Desk) -> None:
+    bind = desk.bind("a")
+    bind.refusal = TooFast(0.05)
+    await desk.says(bind, "*111#", 1)
+    assert bind.screens == []
+    bind.refusal = None
+    await asyncio.sleep(0.1)
+    assert bind.screens == ["Меню"]
