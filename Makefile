@@ -32,7 +32,7 @@ help:
 	@echo "make test               lint, types and all tests; make lint, test-unit, test-property,"
 	@echo "                        test-integration and test-faults are its parts"
 	@echo "make bench              measures; the last figures are in docs/performance.md; ARGS='--only menus'"
-	@echo "                        measures one part alone: a, b (turns), mix, codec, menus, swaps, core"
+	@echo "                        measures one part alone: a, b (turns), mix, codec, pairs, menus, swaps, core"
 	@echo "make soak               money against a plain model, for long; EXAMPLES=5000 (default 2000)"
 	@echo "make kills              kill -9 of the billing core under payments; KILLS=100 (default 50)"
 	@echo "make stops              SIGTERM of the engine under load; STOPS=50 (default 50)"

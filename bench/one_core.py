@@ -42,6 +42,8 @@ class Answering:
     def outbind(self, link: Link, request: Outbind) -> BindPdu | None:
         return None
 
+    def refused(self, link: Link, status: int) -> None: ...
+
     def request(self, link: Link, pdu: Pdu) -> None:
         link.respond(pdu, SubmitSmResp(f"{next(self._numbers):08x}"))
 

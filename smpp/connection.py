@@ -48,7 +48,7 @@ from smpp.pdu import (
 )
 from smpp.states import BOUND, MAY_SEND, STATE_AFTER_BIND, Role, State
 from smpp.timers import Due, Timers
-from smpp.traffic import Traffic, known
+from smpp.traffic import COMMAND_OTHER, Traffic, known
 from smpp.window import Window
 
 BAD_LENGTH: Final = "bad_length"
@@ -200,8 +200,13 @@ class Connection:
     def serve(self, limits: Limits, traffic: Traffic) -> None:
         """From now on these limits hold, and this counts: the peer has said who it is. Call it before `accept_bind`."""
         self._limits, self.traffic = limits, traffic
+        self._octets_max = limits.octets_max(bound=self.state in BOUND)
         self._timers.serve(limits)
         self._window.size_max, self._window.late_seconds = limits.window_out, limits.late_seconds
+
+    def opened(self, now: float) -> None:
+        """The socket is connected just now, later than the connection was made."""
+        self._timers.open(now)
 
     def secure(self, now: float) -> None:
         """TLS is agreed on."""
@@ -420,6 +425,7 @@ class Connection:
 
     def _refuse(self, error: PduError, events: list[Event]) -> None:
         self._quirks.clear()
+        self.traffic.received[error.command_id if error.command_id in BY_COMMAND_ID else COMMAND_OTHER, 0] += 1
         if error.command_id in BY_COMMAND_ID:
             self._quirk(QUIRK_REFUSED_PDU, events)
             refusal = answer(BY_COMMAND_ID[error.command_id]().numbered(error.sequence_number), error.command_status)

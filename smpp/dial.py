@@ -120,7 +120,9 @@ async def _connected(
             factory = TLSMemoryBIOFactory(tls, True, factory, reactor)
             factory.noisy = False
         try:
-            await endpoint(reactor, str(address[0]), port).connect(factory).asFuture(loop)
+            await (
+                endpoint(reactor, str(address[0]), port, timeout=limits.connect_seconds).connect(factory).asFuture(loop)
+            )
         except ConnectError as error:
             failure = str(error)
         else:

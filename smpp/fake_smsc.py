@@ -357,6 +357,8 @@ class FakeSmsc:
     def outbind(self, link: Link, request: Outbind) -> BindPdu | None:
         return None
 
+    def refused(self, link: Link, status: int) -> None: ...
+
     def bound(self, link: Link) -> None:
         self._links.append(link)
         self._changed.set()

@@ -252,6 +252,7 @@ class Link(TwistedProtocol):
     # --- for Twisted ---
 
     def connectionMade(self) -> None:
+        self._connection.opened(self._loop.time())
         self.peer_ip = self.transport.getPeer().host
         self.transport.setTcpNoDelay(True)
         cast(IConsumer, self.transport).registerProducer(self, True)

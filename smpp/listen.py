@@ -42,6 +42,9 @@ class ListenOwner(LinkOwner, Protocol):
     def outbind(self, link: Link, request: Outbind) -> BindPdu | None:
         """How we bind to the centre that asks for it (2.2.1); None closes: we were not expecting it."""
 
+    def refused(self, link: Link, status: int) -> None:
+        """The centre that had asked for it has refused our bind, with this ESME status."""
+
 
 class AcceptedLink(Link):
     """A link that a peer opened."""
@@ -65,6 +68,9 @@ class AcceptedLink(Link):
             self._connection.turn_around()
             self.system_id = bind.system_id
             self.send(bind)
+
+    def bind_refused(self, status: int) -> None:
+        self._listen_owner.refused(self, status)
 
     async def _decide(self, request: BindPdu) -> None:
         """Asks the owner; a mistake of the owner's is answered too, and then shows as that task's exception."""

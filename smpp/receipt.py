@@ -237,6 +237,7 @@ class Expected(Generic[T]):
     def sent(self, message_id: str, context: T, now: float) -> tuple[Receipt, ...]:
         """A response named this message; the receipts that came before it, in their order."""
         self._forget_old_receipts(now)
+        self.expired(now)
         key = self._policy.response_key(message_id)
         early = self._early.pop(key, None)
         receipts = tuple(early.receipts) if early else ()
@@ -252,6 +253,7 @@ class Expected(Generic[T]):
     def came(self, receipt: Receipt, now: float) -> T | None:
         """What the sender of the message wants back; None when no response has named the message, yet or any more."""
         self._forget_old_receipts(now)
+        self.expired(now)
         keys = self._policy.receipt_keys(receipt)
         for key in keys:
             sent = self._sent.get(key)

@@ -60,6 +60,10 @@ class Timers:
         """From now on these limits hold: the peer has said who it is."""
         self._limits = limits
 
+    def open(self, now: float) -> None:
+        """The socket is connected."""
+        self.opened_at = self.heard_at = self.active_at = now
+
     def secure(self, now: float) -> None:
         """TLS is agreed on: the session begins to be initiated."""
         self.secured = True

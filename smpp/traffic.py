@@ -14,6 +14,8 @@ from smpp.constants import STATUS_NAMES
 
 STATUS_OTHER: Final = -1
 """Any status that stands in no table."""
+COMMAND_OTHER: Final = -1
+"""Any command that SMPP 3.4 does not know."""
 ANSWER_SECONDS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 WINDOW_DEPTHS: Final = (1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0)
 

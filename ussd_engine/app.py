@@ -1,4 +1,5 @@
 """The one place where the parts are wired together: what the engine is made of, how it starts and how it stops."""
+# long because: it is the one place, and whatever the parts are made from stands beside them
 
 from __future__ import annotations
 
@@ -70,6 +71,7 @@ PASSWORD_CHARACTERS_MAX = 8
 DRAIN_SECONDS_MAX = 10.0
 """How long a stopping engine waits for turns that are being worked on."""
 METRICS_SECONDS = 1.0
+VERSIONS = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 EXIT_AT_ONCE = 3
 """The exit code of an engine that was asked to stop a second time."""
 
@@ -361,7 +363,10 @@ def bind_pdu(settings: Settings, link: ClientLink) -> BindPdu:
     if not 1 <= len(password) <= PASSWORD_CHARACTERS_MAX or not password.isascii():
         raise StartError(f"the password in {path} must have 1 to {PASSWORD_CHARACTERS_MAX} ASCII characters")
     return BIND_OF_MODE[link.bind](
-        system_id=link.system_id, password=password, system_type=link.system_type, interface_version=0x34
+        system_id=link.system_id,
+        password=password,
+        system_type=link.system_type,
+        interface_version=VERSIONS[link.interface_version],
     )
 
 

@@ -282,7 +282,12 @@ def _limits(config: Config, own: RawNode | None, mistakes: list[Mistake]) -> Lim
     nodes = [each.node for each in (common, own) if each is not None]
     if not nodes:
         return Limits()
-    return into(Limits, nodes[0] if len(nodes) == 1 else laid_over(*nodes), mistakes)
+    node = nodes[0] if len(nodes) == 1 else laid_over(nodes[0], nodes[1])
+    limits = into(Limits, node, mistakes)
+    if limits is not None and limits.window_in_max < limits.window_in:
+        what = f"window_in_max {limits.window_in_max} is less than window_in {limits.window_in}"
+        mistakes.append(Mistake(node.place, what, "Write a larger window_in_max: beyond it requests are throttled."))
+    return limits
 
 
 def _account(name: str, link: ServerLink, place: Place, accounts: dict[str, str]) -> Iterator[Mistake]:

@@ -41,6 +41,8 @@ BUDGET_SHARE = 0.8
 LATE_SECONDS = 0.25
 """So long after its deadline a turn is apologised for."""
 SWEEP_SECONDS = 0.25
+RATE_LOOK_SECONDS = 0.01
+"""So soon after a screen that waited for a link's rate the next one is tried; it says itself when it is too soon."""
 _OVER = {Kind.ABORT: USER_ABORT, Kind.NETWORK_ABORT: NETWORK_ABORT}
 """What ends a dialogue without a screen, and what is told of its end."""
 
@@ -73,6 +75,7 @@ class Exchange:
     __slots__ = (
         "bind",
         "code",
+        "has_waited",
         "link",
         "mark",
         "msisdn",
@@ -103,6 +106,8 @@ class Exchange:
         self.overtaken = False
         self.waits = False
         """Its screen waits for room in a window."""
+        self.has_waited = False
+        """It waited before, and stands before those that came later."""
         self.pushed: asyncio.Future[Pushed] | None = None
         """Of a push: who waits for what becomes of it."""
 
@@ -140,6 +145,8 @@ class Dialogues:
         self._metrics = metrics
         self._exchanges: dict[str, Exchange] = {}
         self._waiting: dict[Bind, deque[Exchange]] = {}
+        self._rated: set[Bind] = set()
+        """Binds for whose rate a timer runs."""
 
     @property
     def has_work(self) -> bool:
@@ -300,9 +307,19 @@ class Dialogues:
         """The screen leaves when a place in the window is free, or when the rate has room."""
         if not exchange.waits:
             exchange.waits = True
-            self._waiting.setdefault(bind, deque()).append(exchange)
-        if isinstance(error, TooFast):
-            asyncio.get_running_loop().call_later(error.wait_seconds, self.send_waiting, bind)
+            waiting = self._waiting.setdefault(bind, deque())
+            (waiting.appendleft if exchange.has_waited else waiting.append)(exchange)
+            exchange.has_waited = True
+        if isinstance(error, TooFast) and bind not in self._rated:
+            self._rated.add(bind)
+            asyncio.get_running_loop().call_later(error.wait_seconds, self._rate_has_room, bind)
+
+    def _rate_has_room(self, bind: Bind) -> None:
+        self._rated.discard(bind)
+        self.send_waiting(bind)
+        if self._waiting.get(bind) and bind not in self._rated:  # one has gone, and the next waits for its turn
+            self._rated.add(bind)
+            asyncio.get_running_loop().call_later(RATE_LOOK_SECONDS, self._rate_has_room, bind)
 
     def send_waiting(self, bind: Bind) -> None:
         """There may be room on this bind: a request of ours was answered, or the rate has room."""

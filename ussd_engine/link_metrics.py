@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from smpp.constants import command_name, status_name
-from smpp.traffic import STATUS_OTHER, Distribution
+from smpp.traffic import COMMAND_OTHER, STATUS_OTHER, Distribution
 
 from .link_states import LinkStates
 
@@ -47,7 +47,8 @@ class LinkMetrics(Collector):
             for direction, counts in (("in", traffic.received), ("out", traffic.sent)):
                 for (command_id, status), count in list(counts.items()):
                     word = "other" if status == STATUS_OTHER else status_name(status)
-                    pdus.add_metric([name, direction, command_name(command_id), word], count)
+                    command = "other" if command_id == COMMAND_OTHER else command_name(command_id)
+                    pdus.add_metric([name, direction, command, word], count)
             for kind, count in list(traffic.quirks.items()):
                 quirks.add_metric([name, kind], count)
             wrong.add_metric([name], float(state.wrong_account))

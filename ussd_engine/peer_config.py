@@ -114,6 +114,7 @@ class ClientLink(PeerFields):
     bind: Literal["transceiver", "transmitter", "receiver"] = "transceiver"
     binds: Annotated[int, Range(1, 100)] = 1
     system_type: str = ""
+    interface_version: Literal["3.3", "3.4", "5.0"] = "3.4"
     tls: ClientTls | None = None
     outbind: OutbindConfig | None = None
     limits: RawNode | None = None

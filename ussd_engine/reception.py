@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import structlog
 
 from smpp import constants
+from smpp.errors import BindRefused
 from smpp.pdu import (
     BindReceiver,
     CancelSm,
@@ -162,6 +163,8 @@ class Reception:
         for name, pdu in self._bind_pdus.items():
             if may_outbind(self._links[name], request.system_id, bind.peer_ip):
                 bind.name = name
+                state = self._states[name]
+                bind.serve(self._links[name].limits, state.traffic, state.flow)
                 return BindReceiver(*pdu)
         self._log.warning("outbind not expected", peer=bind.peer_ip)
         return None
@@ -178,10 +181,17 @@ class Reception:
 
     def not_bound(self, upstream: Upstream, error: ConnectionError) -> None:
         """A try to bind to a peer failed; another will follow."""
-        self._states.not_bound(upstream.name, error)
-        self._metrics.dials_failed.labels(upstream.name).inc()
-        wrong = self._states[upstream.name].wrong_account
-        (self._log.error if wrong else self._log.warning)("not bound", link=upstream.name, reason=str(error))
+        self._not_bound(upstream.name, error)
+
+    def _not_bound(self, link: str, error: ConnectionError) -> None:
+        self._states.not_bound(link, error)
+        self._metrics.dials_failed.labels(link).inc()
+        wrong = self._states[link].wrong_account
+        (self._log.error if wrong else self._log.warning)("not bound", link=link, reason=str(error))
+
+    def refused(self, bind: Bind, status: int) -> None:
+        """A centre that had asked for it by outbind has refused our bind."""
+        self._not_bound(bind.name, BindRefused(status))
 
     def gone(self, bind: Bind, reason: str) -> None:
         link = self._binds.drop(bind)

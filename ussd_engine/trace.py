@@ -3,12 +3,14 @@
 Rules of this file:
 - What subscribers type and what we tell them may be a PIN, a code, a password: of every text only its length and its
   alphabet are shown, never an octet of it, in whatever parameter it comes. Passwords of binds likewise.
-- An address of a subscriber's length leaves masked, like every number in the log; a shorter one is a code, and shown.
+- An address of a subscriber's length leaves masked, like every number in the log; a shorter one is a short number, and
+  shown; of a dialled string the service code is.
 - A trace ends by itself, so that none is forgotten.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,6 +31,8 @@ _TEXTS: Final = frozenset({"short_message", "password"})
 _NUMBERS: Final = {"source_addr", "destination_addr", "esme_addr"}
 _TEXT_TAGS: Final = frozenset({c.TAG_MESSAGE_PAYLOAD})
 _TAGS_SHOWN: Final = {getattr(c, name) for name in vars(c) if name.startswith("TAG_")} - _TEXT_TAGS - {c.TAG_PLUS_IMSI}
+_CODE: Final = re.compile(r"(\*?[^*#]*).*", re.DOTALL)
+"""A dialled string, of which only the service code is shown: what is dialled behind it may be anything."""
 _PLAIN_NUMBER_DIGITS: Final = 8
 """An address of fewer digits is a short number or a code, and nobody's."""
 
@@ -97,8 +101,10 @@ def _fields(pdu: Pdu) -> dict[str, Any]:
             continue
         if name in _TEXTS:
             shown[name] = f"<{len(value)} octets>"
-        elif name in _NUMBERS and sum(map(str.isdigit, value)) >= _PLAIN_NUMBER_DIGITS:
+        elif name in _NUMBERS and "*" not in value and sum(map(str.isdigit, value)) >= _PLAIN_NUMBER_DIGITS:
             shown[name] = f"…{value[-4:]}"
+        elif name in _NUMBERS and "*" in value:
+            shown[name] = _CODE.sub(r"\1…", value, count=1)
         elif isinstance(value, tuple):
             shown[name] = f"<{len(value)} entries>"
         else:

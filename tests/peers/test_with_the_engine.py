@@ -110,8 +110,9 @@ class Bound(NamedTuple):
             with urllib.request.urlopen(f"http://{self.engine.engine_http}/metrics", timeout=5) as answer:
                 return str(answer.read().decode())
 
-        found = re.search(rf"^{re.escape(name)} (.*)$", await asyncio.to_thread(metrics), re.MULTILINE)
-        return float(found[1]) if found else 0.0
+        begin = re.escape(name.removesuffix("}"))  # of all links, where the metric has one
+        found = re.findall(rf"^{begin}[^ ]* (.*)$", await asyncio.to_thread(metrics), re.MULTILINE)
+        return sum(map(float, found))
 
     async def until_counted(self, name: str, number: float) -> None:
         """Waits until a counter stands where it should."""
@@ -210,7 +211,7 @@ async def test_a_refusal_of_its_is_read_with_a_body_or_without(bound: Bound, num
     body = 'smpp_quirks_total{kind="body_on_error"}'
     refused = 'ussd_sms_total{outcome="not_accepted"}'
     bodies, refusals = await bound.counted(body), await bound.counted(refused)
-    bound.peer.do("answer", status=c.ESME_RTHROTTLED)
+    bound.peer.do("answer", status=c.ESME_RINVDSTADR)
     assert await bound.say(number, "BAL") == 0
     await bound.sms()
     await bound.until_counted(refused, refusals + 1)
@@ -222,7 +223,7 @@ async def test_a_refusal_of_its_is_read_with_a_body_or_without(bound: Bound, num
 
 async def test_what_we_do_not_serve_is_refused_and_the_bind_stays(bound: Bound) -> None:
     answer = await bound.ask("query_sm", message_id="17", source_addr="111")
-    status = c.ESME_RINVCMDID if bound.role == CLIENT else c.ESME_RINVBNDSTS  # a centre has nothing to ask of us
+    status = c.ESME_RQUERYFAIL if bound.role == CLIENT else c.ESME_RINVBNDSTS  # a centre has nothing to ask of us
     assert (answer["command"], answer["command_status"]) == ("query_sm_resp", status)
     assert (await bound.ask("enquire_link"))["command_status"] == 0
 

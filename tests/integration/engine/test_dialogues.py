@@ -10,9 +10,10 @@ from typing import cast
 import pytest
 
 from sessions.redis_store import RedisStore
+from smpp.constants import ESME_RMSGQFUL, ESME_RSYSERR, ESME_RTHROTTLED
 from smpp.errors import TooFast, WindowFull
 from smpp.link import Link as Bind
-from smpp.pdu import DeliverSm, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
+from smpp.pdu import DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
 from smpp.states import State
 from smpp.text import decode_text
 from tests.menus_for_tests import Notes, catalog_in, versions_of
@@ -348,4 +349,28 @@ async def test_a_screen_that_is_too_fast_for_the_link_leaves_by_itself_when_its_
     assert bind.screens == []
     bind.refusal = None
     await asyncio.sleep(0.1)
+    assert bind.screens == ["Меню"]
+
+
+async def test_screens_that_wait_for_the_rate_leave_in_the_order_they_came(desk: Desk) -> None:
+    bind = desk.bind("a")
+    bind.refusal = TooFast(0.05)
+    numbers = [f"7701000{n:04}" for n in range(801, 804)]
+    for number in numbers:
+        await desk.says(bind, "*111#", 1, number)
+    await asyncio.sleep(0.1)  # tried, and refused again
+    bind.refusal = None
+    await asyncio.sleep(0.3)
+    assert [pdu.destination_addr for pdu, _ in bind.sent] == numbers
+
+
+@pytest.mark.parametrize("status", [None, ESME_RTHROTTLED, ESME_RMSGQFUL, ESME_RSYSERR])
+async def test_a_screen_that_was_not_accepted_is_never_sent_again_by_us(desk: Desk, status: int | None) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    (_, exchange), answer = bind.sent[0], None if status is None else DeliverSmResp(command_status=status)
+    desk.dialogues.answered(cast(Bind, bind), exchange, answer)
+    sweeping = asyncio.ensure_future(desk.dialogues.sweep())
+    await asyncio.sleep(0.6)
+    sweeping.cancel()
     assert bind.screens == ["Меню"]

@@ -46,6 +46,7 @@ class Crowd:
         self.refused: Counter[int] = Counter()
         self.sms: Counter[str] = Counter()  # by the number that they are for
         self.gone_for = asyncio.Event()
+        self.reason = ""
         self._link: Link | None = None
         self._early: set[str] = set()  # whose screen came before the response to their input
 
@@ -95,6 +96,7 @@ class Crowd:
     def bound(self, link: Link) -> None: ...
 
     def gone(self, link: Link, reason: str) -> None:
+        self.reason = reason
         self.gone_for.set()
 
 
@@ -148,6 +150,7 @@ async def test_whoever_was_heard_gets_a_screen_and_no_sms_is_lost_or_doubled(eng
         seconds = time.monotonic() - begun
         await asyncio.wait_for(crowd.gone_for.wait(), 5)
         relaying.cancel()
+        assert crowd.reason == "unbound_by_peer"
         assert crowd.screens > TALKERS
         assert crowd.accepted == set(), f"stop {stop}: heard, and without a screen"
         assert set(crowd.refused) <= {c.ESME_RTHROTTLED}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from smpp import constants
 from ussd_engine.accounts import BAN_SECONDS, FAILURES_MAX, PASSWORD_OCTETS_MAX, Accounts, hash_password
 from ussd_engine.config import read_settings
+from ussd_engine.peer_config import ServerLink
 
 LINKS = read_settings(Path(__file__).resolve().parents[3] / "config.yaml").links
 HERE = "127.0.0.1"
@@ -99,3 +101,25 @@ async def test_a_password_that_is_too_long_is_refused_not_cut(accounts: Accounts
     assert await accounts.authenticate("ussdc", "secret" + "\0" * 100, HERE) == constants.ESME_RBINDFAIL
     with pytest.raises(ValueError, match="octets"):
         hash_password("x" * (PASSWORD_OCTETS_MAX + 1))
+
+
+async def test_an_account_that_wants_tls_and_a_certificate_is_not_let_in_without_them(clock: Clock) -> None:
+    link = LINKS["kcell-ussdc"]
+    assert isinstance(link.config, ServerLink)
+    wants = link._replace(config=replace(link.config, tls=True, client_certificate="centre-7"))
+    accounts = Accounts({"kcell-ussdc": wants}, clock)
+    right = await accounts.authenticate("ussdc", "secret", HERE, secure=True, certificate="centre-7")
+    assert right is wants
+    for secure, certificate in ((False, "centre-7"), (True, ""), (True, "centre-8")):
+        refused = await accounts.authenticate("ussdc", "secret", HERE, secure=secure, certificate=certificate)
+        assert refused == constants.ESME_RBINDFAIL
+    accounts.close()
+
+
+async def test_where_no_address_is_allowed_nobody_is(clock: Clock) -> None:
+    link = LINKS["kcell-ussdc"]
+    assert isinstance(link.config, ServerLink)
+    accounts = Accounts({"kcell-ussdc": link._replace(config=replace(link.config, allowed_from=()))}, clock)
+    assert not accounts.admits(HERE)
+    assert await accounts.authenticate("ussdc", "secret", HERE) == constants.ESME_RBINDFAIL
+    accounts.close()

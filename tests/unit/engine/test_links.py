@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from smpp import constants as c
+from smpp.codec import encode
 from smpp.errors import BindRefused
 from smpp.limits import Limits
+from smpp.pdu import SubmitSm
 from strict_yaml import StrictYamlError
 from ussd_engine.config import Settings, read_settings
 from ussd_engine.link_states import LinkStates
@@ -34,7 +36,9 @@ def test_a_link_s_limits_lie_over_those_of_all_links(tmp_path: Path) -> None:
     assert read.links["o-ussdc"].limits == read.limits == Limits(window_out=20, per_second=5)
 
 
-@pytest.mark.parametrize("wrong", ["{window_uot: 5}", "{window_out: 0}", "{per_second: -1}", "{connect_seconds: soon}"])
+@pytest.mark.parametrize(
+    "wrong", ["{window_uot: 5}", "{window_out: 0}", "{per_second: -1}", "{connect_seconds: soon}", "{window_in: 300}"]
+)
 def test_a_limit_that_is_none_is_refused_with_its_place(tmp_path: Path, wrong: str) -> None:
     with pytest.raises(StrictYamlError) as refused:
         settings(tmp_path, "{}", wrong)
@@ -64,3 +68,9 @@ def test_a_wrong_password_of_ours_is_an_alarm_until_we_are_bound() -> None:
 def test_a_trace_of_octets_that_are_no_pdu_says_so() -> None:
     assert described(b"HTTP")["command"] == "none"
     assert described(bytes.fromhex("00000010000001120000000000000007"))["unreadable"] == "PduError"
+
+
+def test_a_trace_shows_of_a_dialled_address_its_service_code_only() -> None:
+    shown = described(encode(SubmitSm(source_addr="77010000007", destination_addr="*900*1*7373#")))
+    assert shown["destination_addr"] == "*900…"
+    assert "7373" not in str(shown)

@@ -360,3 +360,15 @@ async def test_a_users_text_that_looks_like_a_receipt_is_a_text(smsc: FakeSmsc, 
     text = b"id:A1 sub:001 dlvrd:001 submit date:2601011200 done date:2601011200 stat:DELIVRD err:000 text:Hello"
     await smsc.send_pdu(DeliverSm(source_addr=NUMBER, destination_addr="111", short_message=text))
     assert esme.counted("ussd_receipts_total", state="delivered") == 0
+
+
+async def test_nothing_is_kept_or_tried_while_nobody_is_bound(smsc: FakeSmsc, esme: Esme) -> None:
+    """Requeue storms while unbound."""
+    for link in tuple(smsc.links):
+        link.abort("gone")
+    await until(lambda: not esme.binds.of("kcell-ussdc"))
+    before = len(asyncio.all_tasks())
+    answers = await asyncio.gather(*(esme.send(number=f"7701{n:07}") for n in range(100)), return_exceptions=True)
+    assert all(isinstance(answer, NotSent) for answer in answers)
+    assert len(asyncio.all_tasks()) == before
+    assert not smsc.submitted

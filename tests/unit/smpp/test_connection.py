@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import pytest
 
@@ -36,7 +37,7 @@ from smpp.errors import (
 )
 from smpp.limits import Limits
 from smpp.states import Role, State
-from smpp.traffic import STATUS_OTHER
+from smpp.traffic import STATUS_OTHER, Traffic
 from smpp.window import SEQUENCE_MAX, Window
 
 BIND = p.BindTransceiver(system_id="ussdc", password="secret")
@@ -616,3 +617,93 @@ def test_a_trace_is_shown_every_pdu_both_ways_the_last_one_too() -> None:
     connection.trace = lambda received, octets: shown.append((received, int.from_bytes(octets[4:8], "big")))
     connection.receive(encode(p.EnquireLink(sequence_number=5)) + encode(p.Unbind(sequence_number=6)), 1.0)
     assert shown == [(True, c.ENQUIRE_LINK), (False, c.ENQUIRE_LINK_RESP), (True, c.UNBIND), (False, c.UNBIND_RESP)]
+
+
+# --- every timer is the link's own ---
+
+
+def waits_of(field: str, seconds: float, *, served: bool) -> tuple[Connection, float]:
+    """A bound server's connection whose limit is set, from the beginning or when the peer has said who it is."""
+    limits = Limits(**{field: seconds})  # type: ignore[arg-type]
+    if not served:
+        return server(limits=limits), 0.0
+    connection = server(bind=None)
+    connection.receive(encode(BIND.numbered(1)), 0.0)
+    connection.serve(limits, Traffic())
+    connection.accept_bind("engine")
+    connection.take_octets()
+    return connection, 0.0
+
+
+@pytest.mark.parametrize("served", [False, True])
+@pytest.mark.parametrize(
+    ("field", "begin", "reason"),
+    [
+        ("enquire_idle_seconds", lambda connection: None, p.EnquireLink),
+        ("inactivity_seconds", lambda connection: None, p.Unbind),
+        ("partial_pdu_seconds", lambda connection: connection.receive(b"\0\0\0\x20", 0.0), Closing("partial_pdu")),
+        ("unbind_answer_seconds", lambda connection: connection.unbind(0.0), Closing("unbind_unanswered")),
+        ("ussd_response_seconds", lambda connection: connection.send(p.DeliverSm(), 0.0), RequestExpired),
+    ],
+)
+def test_a_timer_fires_when_the_link_s_own_limit_says_and_not_before(
+    field: str, begin: Callable[[Connection], object], reason: object, served: bool
+) -> None:
+    connection, _ = waits_of(field, 3.0, served=served)
+    begin(connection)
+    connection.take_octets()
+    assert connection.tick(2.9) == []
+    assert connection.take_octets() == b""
+    events: list[object] = [*connection.tick(3.0), *written(connection)]
+    assert [each if isinstance(each, Closing) else type(each) for each in events] == [reason]
+
+
+@pytest.mark.parametrize(
+    ("limits", "at", "reason"),
+    [
+        (Limits(session_init_seconds=2), 2.0, "not_bound_in_time"),
+        (Limits(tls_seconds=3), 3.0, "tls_not_agreed_in_time"),
+    ],
+)
+def test_a_peer_that_has_not_bound_has_the_listener_s_limits(limits: Limits, at: float, reason: str) -> None:
+    connection = Connection(Role.SERVER, limits, 0.0, secured="tls" not in reason)
+    assert connection.tick(at - 0.1) == []
+    assert connection.tick(at) == [Closing(reason)]
+
+
+def test_a_centre_has_the_link_s_time_to_answer_our_bind() -> None:
+    connection = Connection(Role.CLIENT, Limits(bind_answer_seconds=7), 0.0)
+    connection.opened(4.0)
+    connection.send(BIND, 4.0)
+    assert connection.tick(10.9) == []
+    assert connection.tick(11.0) == [Closing("bind_unanswered")]
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_so_many_enquiries_may_stay_unanswered_as_the_link_says(served: bool) -> None:
+    limits = Limits(enquire_idle_seconds=2, enquire_answer_seconds=1, enquire_misses_max=3)
+    connection = server() if served else server(limits=limits)
+    if served:
+        connection.serve(limits, Traffic())
+    for now in (2.0, 3.0, 4.0):
+        assert connection.tick(now) == []
+    assert connection.tick(5.0) == [Closing("enquire_link_unanswered")]
+
+
+def test_an_expired_number_is_known_for_as_long_as_the_served_link_says() -> None:
+    connection = server()
+    connection.serve(Limits(late_seconds=5), Traffic())
+    numbers = [connection.send(p.DeliverSm(), 0.0) for _ in range(2)]
+    connection.tick(10.0)
+    late = encode(p.DeliverSmResp(sequence_number=numbers[0]))
+    assert connection.receive(late, 14.0) == [Quirk(QUIRK_LATE_RESPONSE)]
+    connection.tick(15.1)
+    stranger = encode(p.DeliverSmResp(sequence_number=numbers[1]))
+    assert connection.receive(stranger, 15.2) == [Quirk(QUIRK_UNEXPECTED_RESPONSE)]
+
+
+def test_a_link_s_own_length_of_a_pdu_holds_once_the_peer_is_known() -> None:
+    connection = server()
+    connection.serve(Limits(message_payload_allowed=True), Traffic())
+    big = encode(p.DataSm(tlvs=(p.Tlv(c.TAG_MESSAGE_PAYLOAD, b"x" * 20_000),), sequence_number=9))
+    assert [type(event) for event in connection.receive(big, 1.0)] == [RequestReceived]

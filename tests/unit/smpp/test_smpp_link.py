@@ -71,6 +71,9 @@ class Owner:
     def outbind(self, link: Link, request: p.Outbind) -> p.BindPdu | None:
         return self.outbinds.get(request.system_id)
 
+    def refused(self, link: Link, status: int) -> None:
+        self.reasons.append(f"refused {status}")
+
     def request(self, link: Link, pdu: p.Pdu) -> None:
         self.requests.append(pdu)
         self.on_request(link, pdu)
