@@ -116,7 +116,7 @@ class Closing(NamedTuple):
 
 
 class OutbindReceived(NamedTuple):
-    """A centre has called us and wants us to bind (2.2.1): `turn_around` and `send` a bind, or close."""
+    """A centre has called us and wants us to bind (2.2.1): we are its client now: `send` a bind, or close."""
 
     pdu: Outbind
 
@@ -191,6 +191,11 @@ class Connection:
     def is_full(self) -> bool:
         """Whether so many of the peer's requests wait for an answer that no more should be read."""
         return self._open_requests >= self._limits.window_in
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing more can be asked: an unbind of ours is on its way, or all is over."""
+        return self._unbinding or self._over
 
     @property
     def in_flight(self) -> int:
@@ -324,11 +329,6 @@ class Connection:
             self.traffic.sent[response.command_id, status and known(status)] += 1
         return True
 
-    def turn_around(self) -> None:
-        """We were called by a centre that wants us to bind: from now on we are its client."""
-        self.role = Role.CLIENT
-        self._enter(State.OUTBOUND)
-
     def accept_bind(self, system_id: str) -> list[Event]:
         """Accepts the bind that was requested; `system_id` is ours. Raises WrongState when none waits."""
         request = self._take_bind_request()
@@ -416,7 +416,9 @@ class Connection:
 
     def _take_unwanted(self, pdu: Pdu, events: list[Event]) -> None:
         """A request that is not legal in this state, but for the outbind of a centre that has called us."""
-        if isinstance(pdu, Outbind) and self.state is State.OPEN:
+        if isinstance(pdu, Outbind) and self.state is State.OPEN and self._bind_request is None:
+            self.role = Role.CLIENT  # from now on; a second one is in the wrong state
+            self._enter(State.OUTBOUND)
             events.append(OutbindReceived(pdu))
             return
         self._quirk(QUIRK_WRONG_STATE, events)

@@ -78,7 +78,7 @@ class Flow:
         base = self._rate or max(UNBOUNDED_MIN, self._last_second, self._counted)
         if self._slowed_at is None:
             self._full = base
-        self._rate = max(PER_SECOND_MIN, base / 2)
+        self._rate = min(base, max(PER_SECOND_MIN, base / 2))
         self._slowed_at = now
         self._tokens, self._tokens_at = min(self._tokens, 0.0), now
 

@@ -149,6 +149,11 @@ class Link(TwistedProtocol):
         return self._limits
 
     @property
+    def may_send(self) -> bool:
+        """Whether a request can still be sent: the link is neither closed nor being unbound."""
+        return self._closed_at is None and not self._connection.is_ending
+
+    @property
     def in_flight(self) -> int:
         """How many of our requests wait for an answer."""
         return self._connection.in_flight

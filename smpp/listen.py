@@ -61,11 +61,12 @@ class AcceptedLink(Link):
         self._decision = self._loop.create_task(self._decide(request))
 
     def outbound(self, request: Outbind) -> None:
+        if self._closed_at is not None:
+            return
         bind = self._listen_owner.outbind(self, request)
         if bind is None:
             super().outbound(request)
         else:
-            self._connection.turn_around()
             self.system_id = bind.system_id
             self.send(bind)
 

@@ -119,10 +119,11 @@ class Accounts:
 
     async def _evaluate(self, system_id: str, password: str, peer_ip: str) -> bool:
         digest = hmac.digest(self._process_key, f"{system_id}\0{password}".encode("utf-8", "replace"), "sha256")
-        known = self._verified.get(system_id)
-        if known is not None and known[0] > self._now() and hmac.compare_digest(known[1], digest):
-            return True  # verified a moment ago: a peer that opens many binds at once need not wait for each
+        if self._is_known(system_id, digest):
+            return True
         async with self._turn:
+            if self._is_known(system_id, digest):
+                return True
             wait = self._next_evaluation - self._now()
             if wait > 0:
                 await asyncio.sleep(wait)
@@ -137,6 +138,11 @@ class Accounts:
             if matches and link is not None:
                 self._verified[system_id] = (self._now() + VERIFIED_SECONDS, digest)
             return matches
+
+    def _is_known(self, system_id: str, digest: bytes) -> bool:
+        """Verified a moment ago: a peer that opens many binds at once need not wait for each."""
+        known = self._verified.get(system_id)
+        return known is not None and known[0] > self._now() and hmac.compare_digest(known[1], digest)
 
     def _failed(self, peer_ip: str) -> None:
         if len(self._guesses) >= ADDRESSES_MAX and peer_ip not in self._guesses:
@@ -178,10 +184,18 @@ def _allowed_from(link: Link) -> tuple[AddressRange, ...]:
     return link.config.outbind.allowed_from if link.config.outbind else ()
 
 
-def may_outbind(link: Link, system_id: str, peer_ip: str) -> bool:
-    """Whether a centre at this address may ask us by outbind to bind to it as this link."""
-    outbind = link.config.outbind if isinstance(link.config, ClientLink) else None
-    return outbind is not None and outbind.system_id in ("", system_id) and _may_come_from(link, peer_ip)
+def may_outbind(link: Link, system_id: str, peer_ip: str, *, secure: bool = False, name: str = "") -> bool:
+    """Whether a centre at this address may ask us by outbind to bind to it as this link: it will be told our password.
+
+    Where the link has TLS, the centre has come over TLS and shown a certificate of the name that the link wants.
+    """
+    config = link.config
+    outbind = config.outbind if isinstance(config, ClientLink) else None
+    if outbind is None or not isinstance(config, ClientLink):
+        return False
+    if config.tls is not None and not (secure and name == (config.tls.name or config.address.host)):
+        return False
+    return outbind.system_id in ("", system_id) and _may_come_from(link, peer_ip)
 
 
 def _address(peer_ip: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

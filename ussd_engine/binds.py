@@ -78,4 +78,4 @@ class Binds:
 
     def _carries(self, bind: Bind) -> bool:
         link = self._links.get(bind)
-        return link is not None and over_smpp.carries(link.role, bind.state)
+        return link is not None and bind.may_send and over_smpp.carries(link.role, bind.state)

@@ -213,7 +213,22 @@ def _consistent(config: Config, node: Node) -> list[Mistake]:
         mistakes.append(
             Mistake(place, f"'{redis}' is no address of Redis", "Write redis://host:port/0 or unix:///path.")
         )
-    return mistakes + _safe_in_production(config, node)
+    return mistakes + _secured(config, node) + _safe_in_production(config, node)
+
+
+def _secured(config: Config, node: Node) -> list[Mistake]:
+    """A link that wants TLS or a certificate needs a listener that has them."""
+    tls, mistakes = config.engine.smpp_tls, []
+    for name, link in config.engine.links.items():
+        if not isinstance(link.peer, ServerLink):
+            continue
+        place = node.items["links"].items[name].place
+        if link.peer.tls and tls is None:
+            mistakes.append(Mistake(place, f"link '{name}' wants TLS, and there is no listener", "Add `smpp_tls`."))
+        if link.peer.client_certificate and (tls is None or not tls.client_ca_file):
+            what = f"link '{name}' wants a certificate, and nobody is asked for one"
+            mistakes.append(Mistake(place, what, "Add `smpp_tls` with `client_ca_file`."))
+    return mistakes
 
 
 def _is_url(text: str, schemes: tuple[str, ...]) -> bool:

@@ -15,8 +15,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from smpp.errors import TooFast, WindowFull, WrongState
 from smpp.pdu import Pdu
@@ -26,6 +25,7 @@ from .binds import Binds
 from .config import Link
 from .dial_string import Dialled
 from .dialect import Kind
+from .exchange import Exchange, Fate, Pushed
 from .metrics import Metrics
 from .over_smpp import Message
 from .record import NETWORK_ABORT, USER_ABORT
@@ -36,8 +36,6 @@ from .work import Work
 if TYPE_CHECKING:
     from smpp.link import Link as Bind
 
-BUDGET_SHARE = 0.8
-"""Of the time that the network waits for us, this much is a turn's; the rest is the way back."""
 LATE_SECONDS = 0.25
 """So long after its deadline a turn is apologised for."""
 SWEEP_SECONDS = 0.25
@@ -45,93 +43,6 @@ RATE_LOOK_SECONDS = 0.01
 """So soon after a screen that waited for a link's rate the next one is tried; it says itself when it is too soon."""
 _OVER = {Kind.ABORT: USER_ABORT, Kind.NETWORK_ABORT: NETWORK_ABORT}
 """What ends a dialogue without a screen, and what is told of its end."""
-
-
-class Fate(Enum):
-    """What has become of the first screen of a push."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    """By the peer, with a status."""
-    SILENT = "silent"
-    """The peer said nothing in time: it may have been seen."""
-    NO_LINK = "no_link"
-    OVERTAKEN = "overtaken"
-    """The subscriber has dialled meanwhile, or somebody else was faster."""
-    FAILED = "failed"
-    """A fault of ours, or too slow: nothing was sent."""
-
-
-class Pushed(NamedTuple):
-    """The end of a push's first screen. `status`: of a refusal."""
-
-    fate: Fate
-    status: int = 0
-
-
-class Exchange:
-    """One message of a dialogue and what has become of it: being worked on, or its screen sent and not accepted yet."""
-
-    __slots__ = (
-        "bind",
-        "code",
-        "has_waited",
-        "link",
-        "mark",
-        "msisdn",
-        "overtaken",
-        "pushed",
-        "reply",
-        "sent",
-        "started",
-        "taking",
-        "thread",
-        "until",
-        "waits",
-    )
-
-    def __init__(self, bind: Bind, link: Link, message: Message, now: float) -> None:
-        self.bind = bind
-        self.link = link
-        self.msisdn = message.msisdn or ""
-        self.code = message.code
-        self.thread = message.thread
-        self.mark = message.mark if message.counted else f"{bind.name}/{message.mark}"
-        self.started = now
-        self.until = now + link.dialect.waits.application_seconds * BUDGET_SHARE
-        self.reply: Reply | None = None
-        self.taking: Taking | None = None
-        self.sent = False
-        """Its screen has gone out once: what is sent from now on is a repeat."""
-        self.overtaken = False
-        self.waits = False
-        """Its screen waits for room in a window."""
-        self.has_waited = False
-        """It waited before, and stands before those that came later."""
-        self.pushed: asyncio.Future[Pushed] | None = None
-        """Of a push: who waits for what becomes of it."""
-
-    @property
-    def dead_at(self) -> float:
-        """When the network has given up waiting for the screen, or for its acceptance."""
-        return self.started + self.link.dialect.waits.application_seconds
-
-    def remember(self, taking: Taking) -> None:
-        """What the input did not say, the dialogue remembers: its session number, and the code that was dialled."""
-        if not self.thread.reference and taking.reference:
-            self.thread = self.thread._replace(reference=taking.reference)
-        if not self.code and taking.code:
-            self.code = f"*{taking.code.strip('*#').split('*')[0]}#"
-
-    def conclude(self, fate: Fate, status: int = 0) -> None:
-        """Who waits for a push is told what has become of it; the first word counts."""
-        if self.pushed is not None and not self.pushed.done():
-            self.pushed.set_result(Pushed(fate, status))
-
-    def is_of(self, other: Exchange) -> bool:
-        """Whether both can be of one dialogue: a session number that is missing says nothing."""
-        mine, others = self.thread.reference, other.thread.reference
-        return self.link.name == other.link.name and (mine == others or not mine or not others)
 
 
 class Dialogues:
@@ -189,6 +100,7 @@ class Dialogues:
         """An answer to an old dialogue, while another of the number is being worked on."""
         self._metrics.answers.inc()
         exchange.reply = self._turns.own_words("dial_again", exchange.link)
+        exchange.alone = True
         self._send(exchange)
 
     def _take(self, exchange: Exchange, before: Exchange | None, message: Message) -> None:
@@ -210,6 +122,9 @@ class Dialogues:
         """
         exchange = Exchange(bind, link, message, self._now())
         pushed = exchange.pushed = asyncio.get_running_loop().create_future()
+        before = self._exchanges.get(exchange.msisdn)
+        if before is not None:
+            before.conclude(Fate.SILENT)  # the network has given up on it
         self._exchanges[exchange.msisdn] = exchange
         if isinstance(first, Reply):
             exchange.reply = first
@@ -286,8 +201,11 @@ class Dialogues:
 
     def _not_pushed(self, exchange: Exchange) -> None:
         """A push that nobody has seen leaves no dialogue behind."""
-        if exchange.pushed is not None and exchange.taking is not None:
-            self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, NETWORK_ABORT))
+        if exchange.pushed is None or exchange.taking is None or exchange.overtaken:
+            return
+        if exchange.pushed.done() and exchange.pushed.result().fate is Fate.ACCEPTED:
+            return
+        self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, NETWORK_ABORT, begun_by=exchange.mark))
 
     def answered(self, bind: Bind, exchange: Exchange, response: Pdu | None) -> None:
         """The peer's word on a screen; None: it gave none in time, or is gone. A screen is never sent again for it."""
@@ -327,12 +245,16 @@ class Dialogues:
         while waiting:
             following = waiting.popleft()
             following.waits = False
-            if self._exchanges.get(following.msisdn) is not following:
+            if not self._stands(following):
                 continue  # overtaken meanwhile
             if following.dead_at < self._now():
                 self._lost(following)
             elif self._send(following):
                 return
+
+    def _stands(self, exchange: Exchange) -> bool:
+        """Whether its screen is still wanted."""
+        return exchange.alone or self._exchanges.get(exchange.msisdn) is exchange
 
     def _push_accepted(self, exchange: Exchange, response: Pdu) -> None:
         """The session number that the peer has given the dialogue is the one under which its answers come."""
@@ -344,8 +266,8 @@ class Dialogues:
     def gone(self, bind: Bind) -> None:
         """A bind has ended: what waited for room on it tries another of its link."""
         for exchange in self._waiting.pop(bind, ()):
-            exchange.waits = False
-            if self._exchanges.get(exchange.msisdn) is exchange:
+            exchange.waits = exchange.has_waited = False
+            if self._stands(exchange):
                 self._send(exchange)
 
     # --- time -----------------------------------------------------------------------------------------------------
@@ -356,6 +278,8 @@ class Dialogues:
             await asyncio.sleep(SWEEP_SECONDS)
             self._work.count()
             now = self._now()
+            for dead in [each for each in self._exchanges.values() if each.waits and each.dead_at < now]:
+                self._lost(dead)  # nobody has made room for it
             late = [each for each in self._exchanges.values() if each.reply is None and each.until + LATE_SECONDS < now]
             for exchange in late:
                 self._metrics.apologies.inc()

@@ -134,9 +134,10 @@ class Outbox:
         if bind is None or link is None:
             raise NotSent("no link of the route is bound")
         sender = route.senders.get(sms.service, route.sender)
-        outcome, ids = "accepted", [""]
+        outcome, ids = "broken off", [""]
         try:
             ids = await self._send_parts(sms, sender, bind, link, deadlines)
+            outcome = "accepted"
         except NotSent as error:
             outcome = str(error)
             self._metrics.sms_refused.inc()
@@ -173,6 +174,8 @@ class Outbox:
             except WrongState as error:
                 raise NotSent(f"the link does not take it: {error}") from None
             except TooFast as error:
+                if self._now() + error.wait_seconds > deadlines.retry:
+                    raise NotSent("the link's rate has no room in time") from None
                 await asyncio.sleep(error.wait_seconds)
                 continue
             except WindowFull as error:

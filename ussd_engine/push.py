@@ -31,7 +31,8 @@ from .binds import Binds
 from .config import Link, Network
 from .dial_string import Dialled
 from .dialect import Dialect, Kind
-from .dialogues import Dialogues, Fate, Pushed
+from .dialogues import Dialogues
+from .exchange import Fate, Pushed
 from .greeting import Greetings
 from .language.pages import fits, measure
 from .metrics import Metrics

@@ -41,7 +41,8 @@ from .chronicle import Chronicle
 from .config import Link
 from .dialect import Kind
 from .dialect_values import Value
-from .dialogues import Dialogues, Exchange
+from .dialogues import Dialogues
+from .exchange import Exchange
 from .language.menu import Service
 from .link_states import LinkStates
 from .metrics import Metrics
@@ -161,7 +162,9 @@ class Reception:
     def outbind(self, bind: Bind, request: Outbind) -> BindPdu | None:
         """A centre asks to be bound to: we do, as the link that its address and name belong to."""
         for name, pdu in self._bind_pdus.items():
-            if may_outbind(self._links[name], request.system_id, bind.peer_ip):
+            if may_outbind(
+                self._links[name], request.system_id, bind.peer_ip, secure=bind.is_secure, name=bind.certificate_name
+            ):
                 bind.name = name
                 state = self._states[name]
                 bind.serve(self._links[name].limits, state.traffic, state.flow)

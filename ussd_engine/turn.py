@@ -126,12 +126,19 @@ class Turns:
         self.off = names
         self._terms.clear()
 
-    async def hang_up(self, msisdn: str, link: Link, cause: str = USER_ABORT, reference: str = "") -> None:
-        """The dialogue is over without a screen: the subscriber or the network ended it, on its own link."""
+    async def hang_up(
+        self, msisdn: str, link: Link, cause: str = USER_ABORT, reference: str = "", begun_by: str = ""
+    ) -> None:
+        """The dialogue is over without a screen: the subscriber or the network ended it, on its own link.
+
+        `begun_by`: the mark of the only input that it may have had; a dialogue that has gone on, or another, stays.
+        """
         ports = self.ports
         try:
             session = await ports.store.load(msisdn)
             if session is None or session.link != link.name or is_another(session, reference):
+                return
+            if begun_by and session.input_mark != begun_by:
                 return
             service = await ports.versions.of(session.service, session.menu)
             if service is not None and service.resume_seconds and walk.can_be_resumed(service, session):

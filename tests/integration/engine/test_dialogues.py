@@ -23,7 +23,8 @@ from ussd_engine.binds import Binds
 from ussd_engine.config import Link, read_settings
 from ussd_engine.dial_string import Dialled
 from ussd_engine.dialect import Kind, read_dialects
-from ussd_engine.dialogues import Dialogues, Exchange, Fate, Pushed
+from ussd_engine.dialogues import Dialogues
+from ussd_engine.exchange import Exchange, Fate, Pushed
 from ussd_engine.greeting import Greetings
 from ussd_engine.metrics import Metrics
 from ussd_engine.over_smpp import Message
@@ -47,6 +48,7 @@ class FakeBind:
     def __init__(self, name: str, room: int = 100) -> None:
         self.name = name
         self.state = State.BOUND_TRX
+        self.may_send = True
         self.room = room
         self.refusal: WindowFull | None = None
         self.sent: list[tuple[DeliverSm, Exchange]] = []
@@ -374,3 +376,28 @@ async def test_a_screen_that_was_not_accepted_is_never_sent_again_by_us(desk: De
     await asyncio.sleep(0.6)
     sweeping.cancel()
     assert bind.screens == ["Меню"]
+
+
+async def test_a_push_that_is_refused_leaves_the_dialogue_alone_that_the_subscriber_has_begun(desk: Desk) -> None:
+    bind = desk.bind("a")
+    message = over_smpp.Message(over_smpp.Kind.BEGIN, NUMBER, "*111#", "", None, "push/1", counted=True)
+    pushed = desk.dialogues.push(cast(Bind, bind), LINK, message, over_smpp.joined("*111#", ""))  # type: ignore[arg-type]
+    await asyncio.sleep(0.05)
+    ((_, push),) = bind.sent
+    await desk.says(bind, "*111#", 1)
+    desk.dialogues.answered(cast(Bind, bind), push, DeliverSmResp(command_status=ESME_RSYSERR))
+    assert (await pushed).fate is Fate.OVERTAKEN
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 18)
+    assert bind.screens[-1] == "Язык"
+
+
+async def test_a_dial_again_that_waits_for_room_is_said_when_there_is_some(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    exchange = Exchange(cast(Bind, bind), LINK, over_smpp.read_message(SubmitSm(), LINK.dialect, "KZ"), 0.0)
+    exchange.started, bind.room = asyncio.get_running_loop().time(), 0
+    desk.dialogues._turn_away(exchange)
+    bind.room = 1
+    desk.dialogues.send_waiting(cast(Bind, bind))
+    assert len(bind.sent) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from smpp import constants
-from ussd_engine.accounts import BAN_SECONDS, FAILURES_MAX, PASSWORD_OCTETS_MAX, Accounts, hash_password
+from ussd_engine.accounts import BAN_SECONDS, FAILURES_MAX, PASSWORD_OCTETS_MAX, Accounts, hash_password, may_outbind
 from ussd_engine.config import read_settings
-from ussd_engine.peer_config import ServerLink
+from ussd_engine.peer_config import Address, AddressRange, ClientLink, ClientTls, OutbindConfig, ServerLink
 
 LINKS = read_settings(Path(__file__).resolve().parents[3] / "config.yaml").links
 HERE = "127.0.0.1"
@@ -123,3 +124,25 @@ async def test_where_no_address_is_allowed_nobody_is(clock: Clock) -> None:
     assert not accounts.admits(HERE)
     assert await accounts.authenticate("ussdc", "secret", HERE) == constants.ESME_RBINDFAIL
     accounts.close()
+
+
+async def test_binds_that_come_at_once_pay_for_one_evaluation(accounts: Accounts, clock: Clock) -> None:
+    begun = clock.seconds
+    found = await asyncio.gather(*(accounts.authenticate("ussdc", "secret", HERE) for _ in range(6)))
+    assert set(found) == {LINKS["kcell-ussdc"]}
+    assert clock.seconds - begun <= 0.5
+
+
+def test_a_centre_may_ask_to_be_bound_to_from_its_address_by_its_name_and_over_tls_where_that_is_wanted() -> None:
+    outbind = OutbindConfig((AddressRange(ipaddress.ip_network("10.1.2.3/32")),), "smsc")
+    fields = {"network": "kcell", "dialect": "standard", "trust": "operator", "system_id": "menu", "role": "client"}
+    config = ClientLink(**fields, address=Address("smsc.kz", 2775), password_file="pw", outbind=outbind)  # type: ignore[arg-type]
+    link = LINKS["kcell-ussdc"]._replace(config=config)
+    assert may_outbind(link, "smsc", "10.1.2.3")
+    assert not may_outbind(link, "smsc", "10.1.2.4")
+    assert not may_outbind(link, "other", "10.1.2.3")
+    assert not may_outbind(LINKS["kcell-ussdc"], "smsc", HERE)
+    secured = link._replace(config=replace(config, tls=ClientTls("ca.pem")))
+    assert not may_outbind(secured, "smsc", "10.1.2.3")
+    assert not may_outbind(secured, "smsc", "10.1.2.3", secure=True, name="other.kz")
+    assert may_outbind(secured, "smsc", "10.1.2.3", secure=True, name="smsc.kz")

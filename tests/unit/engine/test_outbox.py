@@ -19,6 +19,7 @@ from smpp.link import Link as Bind
 from smpp.pdu import BindTransceiver, DeliverSm, Pdu
 from smpp.reactor import reactor_on
 from smpp.receipt import IdPolicy, MessageState, Spelling, read_receipt
+from smpp.traffic import Traffic
 from ussd_engine import outbox as outbox_module
 from ussd_engine.binds import Binds
 from ussd_engine.config import Link, read_settings
@@ -372,3 +373,12 @@ async def test_nothing_is_kept_or_tried_while_nobody_is_bound(smsc: FakeSmsc, es
     assert all(isinstance(answer, NotSent) for answer in answers)
     assert len(asyncio.all_tasks()) == before
     assert not smsc.submitted
+
+
+async def test_an_sms_that_the_rate_has_no_room_for_in_time_is_not_sent_late(smsc: FakeSmsc, esme: Esme) -> None:
+    for bind in esme.binds.of(esme.link.name):
+        bind.serve(bind.limits, Traffic(), flow.Flow(0.5, asyncio.get_running_loop().time()))
+    await esme.send("first")
+    with pytest.raises(NotSent, match="no room in time"):
+        await esme.send("second", valid_seconds=1.0)
+    assert [sms.text for sms in smsc.sms] == ["first"]

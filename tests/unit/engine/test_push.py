@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from ussd_engine import push
-from ussd_engine.dialogues import Fate, Pushed
+from ussd_engine.exchange import Fate, Pushed
 from ussd_engine.metrics import Metrics
 from ussd_engine.push import KNOWN_SECONDS, Pushes, PushSide, Wanted
 from ussd_engine.signed import ClientKeys, Refused

@@ -567,7 +567,7 @@ def test_a_centre_that_calls_us_asks_by_outbind_and_gets_a_bind() -> None:
     connection = Connection(Role.SERVER, Limits(), 0.0)
     (event,) = connection.receive(encode(p.Outbind("smsc", "pw", sequence_number=1)), 0.1)
     assert isinstance(event, OutbindReceived)
-    connection.turn_around()
+    assert connection.receive(encode(p.Outbind("smsc", "pw", sequence_number=2)), 0.1) == [Quirk(QUIRK_WRONG_STATE)]
     connection.send(p.BindReceiver("menu"), 0.2)
     (bind,) = written(connection)
     assert isinstance(bind, p.BindReceiver)

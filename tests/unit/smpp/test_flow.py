@@ -66,3 +66,9 @@ def test_however_often_a_peer_refuses_something_is_still_tried() -> None:
         flow.throttled(float(second))
     assert flow.per_second == PER_SECOND_MIN
     assert flow.wait_seconds(100.0) <= 20
+
+
+def test_a_refusal_never_makes_a_slow_link_faster() -> None:
+    flow = Flow(0.05, 0.0)
+    flow.throttled(1.0)
+    assert flow.per_second == 0.05
