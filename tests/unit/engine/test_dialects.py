@@ -23,6 +23,10 @@ ROLES = {"esme": Role.CLIENT, "server": Role.SERVER}
 OTHER_ROLE = {Role.CLIENT: Role.SERVER, Role.SERVER: Role.CLIENT}
 WORDS = {Kind.BEGIN: "begin", Kind.REPLY: "reply", Kind.ABORT: "abort", Kind.NOTIFIED: "notified"}
 
+STEPS = ("begin", "ask", "reply", "end", "abort", "timeout")
+"""`timeout`: the network itself ends the dialogue, in the words that this dialect has for it."""
+PUSHES = ("push", "push_reply", "notify", "notified")
+
 
 class Step(NamedTuple):
     """One PDU of the table."""
@@ -81,6 +85,10 @@ def session_of(step: Step, spoken: Dialect) -> bytes:
 def test_every_dialect_has_its_octets() -> None:
     assert set(DATA) == set(DIALECTS)
     assert len(DATA) == 12
+    for name, (spoken, _) in DIALECTS.items():
+        wanted = STEPS if spoken.ops.push is None else STEPS + PUSHES
+        for role in ROLES:
+            assert tuple(step.name for step in steps(name, role)) == wanted, (name, role)
 
 
 @pytest.mark.parametrize(("name", "role"), table())
@@ -115,7 +123,7 @@ def test_handsets_of_ours_speak_every_dialect_too(name: str, role: str) -> None:
             assert heard is not None
             assert (heard.number, heard.text) == (NUMBER, step.fields["text"])
             assert heard.ends is (step.name in ("end", "notify")), step.name
-        elif step.name != "network_abort":
+        elif step.name != "timeout":
             kind = Kind(step.fields["in"])
             session, side = session_of(step, spoken), OTHER_ROLE[ROLES[role]]
             pdu = centre_side.said(kind, NUMBER, CODE, step.fields["text"], spoken, session, side)
