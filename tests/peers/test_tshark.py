@@ -140,6 +140,48 @@ def test_a_response_with_an_error_is_a_header_and_no_more() -> None:
         assert (found.number("command_length"), found.number("command_status")) == (16, c.ESME_RTHROTTLED)
 
 
+TOLD_MORE = pytest.mark.parametrize(
+    "pdu",
+    [
+        p.SubmitSmResp(
+            command_status=c.ESME_RTHROTTLED, sequence_number=7, tlvs=(Tlv(c.TAG_CONGESTION_STATE, b"\x5a"),)
+        ),
+        p.DataSmResp(
+            command_status=c.ESME_RDELIVERYFAILURE, sequence_number=8,
+            tlvs=(Tlv(c.TAG_DELIVERY_FAILURE_REASON, b"\x01"), Tlv(c.TAG_NETWORK_ERROR_CODE, b"\x03\x00\x1b")),
+        ),
+    ],
+    ids=["submit_sm_resp", "data_sm_resp"],
+)  # fmt: skip
+"""Responses with an error that say more of it in optional parameters."""
+
+
+@TOLD_MORE
+def test_parameters_in_a_response_with_an_error_are_no_fault_and_hide_nothing_behind_them(
+    pdu: p.SubmitSmResp | p.DataSmResp,
+) -> None:
+    found, behind = read(pdu, p.EnquireLink(sequence_number=9))
+    assert found.number("command_length") == len(encode(pdu)) > 16
+    assert (found.number("command_status"), found.number("sequence_number")) == (
+        pdu.command_status,
+        pdu.sequence_number,
+    )
+    assert behind.number("sequence_number") == 9
+
+
+@TOLD_MORE
+def test_parameters_in_a_response_with_an_error_stand_where_those_of_a_positive_one_do(
+    pdu: p.SubmitSmResp | p.DataSmResp,
+) -> None:
+    octets = encode(pdu)
+    positive = [Chunk(True, octets[:8] + bytes(4) + octets[12:])]  # behind an error tshark looks at the header alone
+    assert dissector.complaints([positive], from_dialler=True) == []
+    (found,) = dissector.decoded(positive)
+    assert found.numbers("opt_param_tag") == [tlv.tag for tlv in pdu.tlvs]
+    assert found.numbers("opt_param_len") == [len(tlv.value) for tlv in pdu.tlvs]
+    assert octets.endswith(pdu.tlvs[-1].value)
+
+
 @pytest.mark.parametrize("status", [c.ESME_RINVCMDID, c.ESME_RINVCMDLEN, 0x00000408])
 def test_a_generic_nack_bears_its_status_and_the_sequence_number_that_it_is_for(status: int) -> None:
     (found,) = read(p.GenericNack(sequence_number=0x7FFFFFFF, command_status=status))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +14,7 @@ from smpp.states import Role
 from strict_yaml import StrictYamlError, read_file, read_text
 from ussd_engine import centre_side, over_smpp
 from ussd_engine.dialect import Dialect, Kind, overridden, read_dialects
+from ussd_engine.dialect_values import Added, Op, Tag
 from ussd_engine.over_smpp import Message, Thread
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -22,6 +24,10 @@ NUMBER, CODE = "77010000007", "*111#"
 ROLES = {"esme": Role.CLIENT, "server": Role.SERVER}
 OTHER_ROLE = {Role.CLIENT: Role.SERVER, Role.SERVER: Role.CLIENT}
 WORDS = {Kind.BEGIN: "begin", Kind.REPLY: "reply", Kind.ABORT: "abort", Kind.NOTIFIED: "notified"}
+
+STEPS = ("begin", "ask", "reply", "end", "abort", "timeout")
+"""`timeout`: the network itself ends the dialogue, in the words that this dialect has for it."""
+PUSHES = ("push", "push_reply", "notify", "notified")
 
 
 class Step(NamedTuple):
@@ -81,6 +87,10 @@ def session_of(step: Step, spoken: Dialect) -> bytes:
 def test_every_dialect_has_its_octets() -> None:
     assert set(DATA) == set(DIALECTS)
     assert len(DATA) == 12
+    for name, (spoken, _) in DIALECTS.items():
+        wanted = STEPS if spoken.ops.push is None else STEPS + PUSHES
+        for role in ROLES:
+            assert tuple(step.name for step in steps(name, role)) == wanted, (name, role)
 
 
 @pytest.mark.parametrize(("name", "role"), table())
@@ -115,7 +125,7 @@ def test_handsets_of_ours_speak_every_dialect_too(name: str, role: str) -> None:
             assert heard is not None
             assert (heard.number, heard.text) == (NUMBER, step.fields["text"])
             assert heard.ends is (step.name in ("end", "notify")), step.name
-        elif step.name != "network_abort":
+        elif step.name != "timeout":
             kind = Kind(step.fields["in"])
             session, side = session_of(step, spoken), OTHER_ROLE[ROLES[role]]
             pdu = centre_side.said(kind, NUMBER, CODE, step.fields["text"], spoken, session, side)
@@ -268,17 +278,95 @@ def test_a_text_too_long_for_short_message_travels_in_message_payload() -> None:
 # --- fields ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_link_may_override_every_field() -> None:
+OVERRIDES: dict[str, tuple[str, object]] = {  # a field → what a link writes, and what the dialect then has
+    "ops.begin": ("[4]", (Op(4),)), "ops.reply": ("[20, 21]", (Op(20), Op(21))), "ops.abort": ("[]", ()),
+    "ops.network_abort": ("[130]", (Op(130),)), "ops.ask": ("33", Op(33)), "ops.end": ("32", Op(32)),
+    "ops.push": ("34", Op(34)), "ops.notify": ("35", Op(35)), "ops.notified": ("[36]", (Op(36),)),
+    "op_in": ("service_type", "service_type"),
+    "limits.septets": ("160", 160), "limits.ucs2_units": ("70", 70),
+    "waits.application_seconds": ("15", 15), "waits.user_seconds": ("30", 30), "waits.session_seconds": ("120", 120),
+    "session.tlv": ("'0x1501'", Tag(0x1501)), "session.form": ("counted", "counted"),
+    "session.closes": ("false", False), "session.octets": ("4", 4),
+    "code_in": ("text", "text"), "pdu": ("data_sm", "data_sm"), "text_in": ("message_payload", "message_payload"),
+    "echoes": ("['0x1502']", (Tag(0x1502),)),
+    "adds": ("[{tlv: dest_bearer_type, octets: '04'}]", (Added(Tag(7), b"\4"),)),
+    "envelope.msisdn": ("200", 200), "envelope.input": ("209", 209), "envelope.session": ("210", 210),
+    "envelope.status": ("216", 216), "envelope.flow": ("217", 217), "envelope.answer": ("221", 221),
+    "envelope.new": ("223", 223), "envelope.answer_type": ("3", 3), "envelope.answer_status": ("'00'", "00"),
+    "service_type": ("MENU", "MENU"),
+    "source.ton": ("3", 3), "source.npi": ("9", 9), "destination.ton": ("2", 2), "destination.npi": ("8", 8),
+    "data_coding.gsm": ("15", 15), "data_coding.ucs2": ("72", 72), "data_coding.sent": ("latin1", "latin1"),
+    "data_coding.reads": ("{'4': ucs2}", {"4": "ucs2"}),
+    "default_alphabet": ("utf8", "utf8"),
+    "sms.split": ("sar", "sar"), "sms.alphabet": ("ascii", "ascii"),
+    "sms.message_ids.response": ("hexadecimal", "hexadecimal"), "sms.message_ids.receipt": ("decimal", "decimal"),
+    "sms.message_ids.leading_zeros_matter": ("false", False), "sms.message_ids.case_matters": ("false", False),
+}  # fmt: skip
+BY_LETTERS = """{begin: [BR], reply: [CA], abort: [AF], network_abort: [EF], ask: CR, end: EA,
+  push: BR, notify: BN, notified: [ZZ]}"""
+
+
+def fields_of(part: object, path: str = "") -> dict[str, object]:
+    """Every field that can be written in YAML, those of its parts too, and what it has."""
+    if not dataclasses.is_dataclass(part) or hasattr(part, "from_yaml"):
+        return {path: part}
+    found: dict[str, object] = {}
+    for field in dataclasses.fields(part):
+        if field.init:
+            found |= fields_of(getattr(part, field.name), f"{path}.{field.name}".strip("."))
+    return found
+
+
+def with_that_part(path: str) -> str:
+    """A dialect that has the part in which this field is: a session, an envelope."""
+    return {"session": "sixdee", "envelope": "comviva"}.get(path.partition(".")[0], "standard")
+
+
+def test_no_field_is_missing_among_those_that_a_link_may_override() -> None:
+    known = set[str]().union(*(fields_of(DIALECTS[name][0]) for name in ("standard", "sixdee", "comviva")))
+    assert set(OVERRIDES) == known - {"dialect", "session", "envelope"}  # its name; and parts that a dialect lacks
+    assert {path.partition(".")[0] for path in OVERRIDES} == {
+        field.name for field in dataclasses.fields(Dialect) if field.init and field.name != "dialect"
+    }
+
+
+@pytest.mark.parametrize("path", OVERRIDES)
+def test_a_link_may_override_every_field(path: str) -> None:
+    written, expected = OVERRIDES[path]
+    first, *inner = path.split(".")
+    for key in reversed(inner):
+        written = f"{{{key}: {written}}}"
+    name = with_that_part(path)
+    before = fields_of(DIALECTS[name][0])
+    others = {"ops": BY_LETTERS} if path == "op_in" else {}  # which says where operations are: these are other ones
+    after = fields_of(dialect(name, **{first: written, **others}))
+    assert before[path] != expected
+    assert after[path] == expected
+    changed = {each for each in before if before[each] != after[each]}
+    assert {each for each in changed if not others or not each.startswith("ops.")} == {path}
+
+
+def test_the_limits_that_a_link_overrides_are_those_of_its_screens() -> None:
+    assert dialect(limits="{septets: 160, ucs2_units: 70}").screen == (160, 70)
+
+
+def test_what_a_link_overrides_is_in_the_octets_of_its_screens() -> None:
     spoken = dialect(
         session="{tlv: '0x1501', octets: 4}", echoes="['0x1502']", adds="[{tlv: dest_bearer_type, octets: '04'}]",
-        text_in="message_payload", service_type="MENU", ops="{end: 32}",
+        text_in="message_payload", service_type="MENU", ops="{end: 32}", source="{ton: 3, npi: 9}",
+        destination="{ton: 2, npi: 8}", data_coding="{gsm: 15}",
     )  # fmt: skip
     thread = read(spoken, op(1), Tlv(0x1501, b"\0\0\0\1"), Tlv(0x1502, b"401")).thread
     pdu = over_smpp.screen_pdu("Bye", True, NUMBER, CODE, spoken, Role.CLIENT, thread)
-    assert pdu.service_type == "MENU"
-    assert pdu.tlvs == (
-        op(32), Tlv(0x0007, b"\4"), Tlv(0x1501, b"\0\0\0\1"), Tlv(0x1502, b"401"), Tlv(0x0424, b"Bye")
-    )  # fmt: skip
+    tlvs = op(32), Tlv(7, b"\4"), Tlv(0x1501, b"\0\0\0\1"), Tlv(0x1502, b"401"), Tlv(0x0424, b"Bye")
+    assert pdu == SubmitSm("MENU", 3, 9, CODE, 2, 8, NUMBER, data_coding=15, tlvs=tlvs)
+
+
+@pytest.mark.parametrize("role", [Role.CLIENT, Role.SERVER])
+def test_a_link_may_have_its_screens_in_data_sm(role: Role) -> None:
+    pdu = over_smpp.screen_pdu("Да", True, NUMBER, CODE, dialect(pdu="data_sm", data_coding="{ucs2: 72}"), role)
+    tlvs = op(17), Tlv(0x0424, b"\x04\x14\x04\x30")
+    assert pdu == DataSm("USSD", 0, 1, CODE, 1, 1, NUMBER, data_coding=72, tlvs=tlvs)
 
 
 def test_decimal_17_is_not_hexadecimal_0x17() -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from smpp import constants as c
-from smpp.pdu import SubmitSm, find_tlv
+from smpp.pdu import DeliverSm, SubmitSm, find_tlv
 from smpp.receipt import IdPolicy
-from smpp.segments import TextTooLong, Way
+from smpp.segments import Joiner, TextTooLong, Way
 from smpp.states import Role
+from smpp.text import Alphabet
 from strict_yaml import Mistake, into, read_text
 from ussd_engine import over_sms
 from ussd_engine.dialect import Dialect, read_dialects
@@ -19,6 +20,13 @@ from ussd_engine.sms_dialect import SmsDialect
 
 STANDARD, _ = read_dialects(Path(__file__).resolve().parents[3] / "dialects")["standard"]
 NUMBER = "77010000007"
+WRITTEN: list[tuple[Alphabet, str, bytes]] = [
+    ("gsm", "é{€", b"\x05\x1b\x28\x1b\x65"),
+    ("ascii", "{@", b"{@"),
+    ("latin1", "é{@", b"\xe9{@"),
+    ("utf8", "é€ш", b"\xc3\xa9\xe2\x82\xac\xd1\x88"),
+]
+"""A word in each alphabet, and its octets there; GSM reads the octets of the other three as other words."""
 
 
 def read(text: str) -> tuple[SmsDialect | None, list[Mistake]]:
@@ -97,6 +105,48 @@ def test_an_alphabet_has_the_data_coding_of_gsm_and_ucs2_its_own() -> None:
 def test_what_is_written_in_one_alphabet_may_be_read_in_another() -> None:
     dialect = dataclasses.replace(speaking(SmsDialect(alphabet="utf8")), default_alphabet="latin1")
     assert over_sms.sms_pdus("ш", "111", NUMBER, dialect, Role.CLIENT, 1, None)[0].short_message == "ш".encode()
+
+
+def test_what_ascii_lacks_goes_in_ucs2() -> None:
+    made = [pdus(text, SmsDialect(alphabet="ascii"))[0] for text in ("{1} @ ~", "Crème")]
+    assert [(pdu.data_coding, pdu.short_message) for pdu in made] == [
+        (0, b"{1} @ ~"),
+        (8, "Crème".encode("utf-16-be")),
+    ]
+
+
+@pytest.mark.parametrize("way", ["udh8", "udh16", "sar", "payload"])
+@pytest.mark.parametrize(("alphabet", "word", "octets"), WRITTEN)
+def test_what_is_written_in_an_alphabet_is_read_in_it(alphabet: Alphabet, word: str, octets: bytes, way: Way) -> None:
+    for text in (word, word * 70):
+        made = pdus(text, SmsDialect(split=way, alphabet=alphabet))
+        assert {pdu.data_coding for pdu in made} == {STANDARD.data_coding.gsm}
+        assert (made[0].short_message or find_tlv(made[0], c.TAG_MESSAGE_PAYLOAD) or b"").find(octets) in (0, 6, 7)
+        joiner = Joiner(default_alphabet=alphabet)
+        assert [joiner.add(NUMBER, "111", pdu, 0.0) for pdu in made] == [None] * (len(made) - 1) + [text]
+
+
+@pytest.mark.parametrize(("alphabet", "word", "octets"), WRITTEN)
+def test_an_sms_of_a_subscriber_is_read_in_the_alphabet_of_his_network(
+    alphabet: Alphabet, word: str, octets: bytes
+) -> None:
+    incoming = DeliverSm(source_addr=NUMBER, destination_addr="111", short_message=octets)
+    assert Joiner(default_alphabet=alphabet).add(NUMBER, "111", incoming, 0.0) == word
+    in_ucs2 = incoming._replace(data_coding=8, short_message="Да".encode("utf-16-be"))
+    assert Joiner(default_alphabet=alphabet).add(NUMBER, "111", in_ucs2, 0.0) == "Да"
+
+
+@pytest.mark.parametrize(("alphabet", "word", "octets"), WRITTEN)
+def test_a_character_cut_between_two_parts_is_read_whole_in_every_alphabet(
+    alphabet: Alphabet, word: str, octets: bytes
+) -> None:
+    for at in range(1, len(octets)):
+        joiner = Joiner(default_alphabet=alphabet)
+        halves = [
+            DeliverSm(esm_class=0x40, short_message=bytes((5, 0, 3, 7, 2, number)) + half)
+            for number, half in enumerate((octets[:at], octets[at:]), 1)
+        ]
+        assert [joiner.add(NUMBER, "111", half, 0.0) for half in halves] == [None, word]
 
 
 @pytest.mark.parametrize("way", ["udh8", "udh16", "sar", "payload"])
