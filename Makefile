@@ -21,7 +21,7 @@ define tests
 	$(call part,$(1) tests,if [ -d $(2) ]; then $(IN) pytest -q $(3) $(2); else echo "there are none in $(2)"; fi)
 endef
 
-# For tests that wait more than they work: two at a time, those of a file in one process, which have their servers there.
+# Two processes, those tests of a file in one of them, which has their servers.
 TWO := -n 2 --dist loadfile
 
 .PHONY: help run test test-setup lint test-unit test-property test-integration test-faults bench soak kills stops fuzz peers lock clean python
@@ -59,11 +59,11 @@ lint: test-setup
 
 # Whatever is in no other folder is a unit test.
 test-unit: test-setup
-	$(call part,unit tests,$(IN) pytest -q tests --ignore tests/property --ignore tests/integration \
+	$(call part,unit tests,$(IN) pytest -q $(TWO) tests --ignore tests/property --ignore tests/integration \
 	--ignore tests/peers --ignore tests/faults)
 
 test-property: test-setup
-	$(call tests,property,tests/property)
+	$(call tests,property,tests/property,$(TWO))
 
 test-integration: test-setup peers
 	$(call tests,integration,tests/integration,$(TWO))

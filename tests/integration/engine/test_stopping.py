@@ -31,7 +31,7 @@ from stack.programs import start_engine
 from tests.conftest import RunningStack
 from tests.own_engine import OwnEngine, own_engine
 
-STOPS = int(os.environ.get("ENGINE_STOPS", "3"))
+STOPS = int(os.environ.get("ENGINE_STOPS", "2"))
 TALKERS = 100
 SECONDS_OF_LOAD = 1.0
 TOP_UP = {"sum": {"minor": 10000, "currency": "KZT"}, "balance": {"minor": 20000, "currency": "KZT"}}
