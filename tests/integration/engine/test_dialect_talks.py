@@ -160,6 +160,16 @@ async def test_a_begin_in_the_midst_of_a_dialogue_ends_the_old_one(centre: Speak
     assert screen.text != DIAL_AGAIN
 
 
+async def test_two_peers_that_count_may_give_one_number_the_same_session(centres: dict[str, SpeakingCentre]) -> None:
+    one, other = (centres[f"spec-{who}"].telephone("77010000223") for who in ("they", "we"))
+    one.centre.sessions = other.centre.sessions = 511
+    one.centre.accepts = False  # its screen is still on its way when the number is heard on the other link
+    await one.dial("*111*9#")
+    one.centre.accepts = True
+    assert (await other.dial("*111*9#")).text.startswith("Тіл")
+    other.hang_up()
+
+
 async def test_a_screen_is_carried_as_the_dialect_has_it(centre: SpeakingCentre) -> None:
     phone = centre.telephone("77010000220")
     shown = await phone.dial("*111#")
