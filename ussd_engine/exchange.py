@@ -68,7 +68,7 @@ class Exchange:
         self.msisdn = message.msisdn or ""
         self.code = message.code
         self.thread = message.thread
-        self.mark = message.mark if message.counted else f"{bind.name}/{message.mark}"
+        self.mark = f"{link.name if message.counted else bind.name}/{message.mark}"  # two peers may count alike
         self.started = now
         self.until = now + link.dialect.waits.application_seconds * BUDGET_SHARE
         self.reply: Reply | None = None

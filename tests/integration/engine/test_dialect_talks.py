@@ -59,7 +59,18 @@ def ports(free_port: Callable[[], int]) -> dict[str, int]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def relays(ports: dict[str, int]) -> AsyncIterator[dict[str, RecordingRelay]]:
+async def called(ports: dict[str, int]) -> AsyncIterator[dict[str, SpeakingCentre]]:
+    """The centres to which the engine binds. They are there before it: it need not try again."""
+    made = {name: SpeakingCentre(DIALECTS[name][0], Role.SERVER) for name in SPOKEN}
+    for name, centre in made.items():
+        await centre.listen(ports[name])
+    yield made
+    for centre in made.values():
+        await centre.close()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def relays(called: dict[str, SpeakingCentre], ports: dict[str, int]) -> AsyncIterator[dict[str, RecordingRelay]]:
     """Between the engine and the centres to which it binds."""
     async with AsyncExitStack() as stack:
         relays = {name: RecordingRelay("127.0.0.1", port) for name, port in ports.items()}
@@ -89,20 +100,16 @@ def engine(
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def centres(relay: RecordingRelay, ports: dict[str, int]) -> AsyncIterator[dict[str, SpeakingCentre]]:
+async def centres(relay: RecordingRelay, called: dict[str, SpeakingCentre]) -> AsyncIterator[dict[str, SpeakingCentre]]:
     """The centres of all dialects: `they` have bound to us, `we` to them."""
-    made = {
-        f"{name}-{who}": SpeakingCentre(DIALECTS[name][0], Role.CLIENT if who == "they" else Role.SERVER)
-        for name in SPOKEN
-        for who in ("we", "they")
-    }
-    for name in SPOKEN:
-        await made[f"{name}-we"].listen(ports[name])
-        await made[f"{name}-they"].dial(Listen("relay", "127.0.0.1", relay.port), name)
+    calling = {name: SpeakingCentre(DIALECTS[name][0], Role.CLIENT) for name in SPOKEN}
+    for name, centre in calling.items():
+        await centre.dial(Listen("relay", "127.0.0.1", relay.port), name)
+    made = {f"{name}-we": called[name] for name in SPOKEN} | {f"{name}-they": calling[name] for name in SPOKEN}
     for centre in made.values():
         await asyncio.wait_for(centre.is_bound.wait(), 60)
     yield made
-    for centre in made.values():
+    for centre in calling.values():
         await centre.close()
 
 
@@ -151,6 +158,16 @@ async def test_a_begin_in_the_midst_of_a_dialogue_ends_the_old_one(centre: Speak
         phone.session = new
     screen = await phone.send("1")
     assert screen.text != DIAL_AGAIN
+
+
+async def test_two_peers_that_count_may_give_one_number_the_same_session(centres: dict[str, SpeakingCentre]) -> None:
+    one, other = (centres[f"spec-{who}"].telephone("77010000223") for who in ("they", "we"))
+    one.centre.sessions = other.centre.sessions = 511
+    one.centre.accepts = False  # its screen is still on its way when the number is heard on the other link
+    await one.dial("*111*9#")
+    one.centre.accepts = True
+    assert (await other.dial("*111*9#")).text.startswith("Тіл")
+    other.hang_up()
 
 
 async def test_a_screen_is_carried_as_the_dialect_has_it(centre: SpeakingCentre) -> None:
