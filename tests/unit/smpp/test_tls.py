@@ -250,9 +250,10 @@ async def test_a_link_s_rate_is_kept_and_who_is_too_fast_is_told_how_long_to_wai
     await asyncio.wait_for(listener.close(), 10)
 
 
-async def test_a_throttling_peer_slows_us_down(reactor: AsyncioSelectorReactor, owner: Owner) -> None:
+@pytest.mark.parametrize("status", [c.ESME_RTHROTTLED, c.ESME_RMSGQFUL])
+async def test_a_throttling_peer_slows_us_down(reactor: AsyncioSelectorReactor, owner: Owner, status: int) -> None:
     listener = await listen(reactor, "127.0.0.1", 0, owner, Limits())
-    owner.on_request = lambda link, pdu: link.respond(pdu, c.ESME_RTHROTTLED)
+    owner.on_request = lambda link, pdu: link.respond(pdu, status)
     peer = Owner()
     link = await dial(reactor, "127.0.0.1", listener.port, BIND, peer, Limits(window_out=100))
     for _ in range(8):
@@ -262,3 +263,27 @@ async def test_a_throttling_peer_slows_us_down(reactor: AsyncioSelectorReactor, 
         _ = [link.send(p.SubmitSm()) for _ in range(8)]
     link.unbind()
     await asyncio.wait_for(listener.close(), 10)
+
+
+# --- connecting ---
+
+
+async def test_a_peer_that_takes_too_long_to_be_connected_is_given_up(
+    reactor: AsyncioSelectorReactor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_arguments: object) -> None:
+        await asyncio.Event().wait()
+
+    waits: list[float | None] = []
+    real = asyncio.timeout
+
+    def told(seconds: float | None) -> asyncio.Timeout:
+        waits.append(seconds)
+        return real(0)
+
+    monkeypatch.setattr("smpp.dial._connected", never)
+    monkeypatch.setattr("smpp.dial.asyncio.timeout", told)
+    with pytest.raises(ConnectionError, match="no connection to 127.0.0.1:1 in 7 s"):
+        await dial(reactor, "127.0.0.1", 1, BIND, Owner(), Limits(connect_seconds=7))
+    assert waits == [7]
+    assert Limits().connect_seconds == 10
