@@ -283,7 +283,7 @@ async def test_a_peer_that_takes_too_long_to_be_connected_is_given_up(
 
     monkeypatch.setattr("smpp.dial._connected", never)
     monkeypatch.setattr("smpp.dial.asyncio.timeout", told)
-    with pytest.raises(ConnectionError, match="no connection to 127.0.0.1:1 in 7 s"):
+    with pytest.raises(ConnectionError, match="in 7 s"):
         await dial(reactor, "127.0.0.1", 1, BIND, Owner(), Limits(connect_seconds=7))
     assert waits == [7]
     assert Limits().connect_seconds == 10
