@@ -162,15 +162,13 @@ class Connection:
         "unsent_octets",
     )
 
-    def __init__(
-        self, role: Role, limits: Limits, now: float, traffic: Traffic | None = None, *, secured: bool = True
-    ) -> None:
+    def __init__(self, role: Role, limits: Limits, now: float, *, secured: bool = True) -> None:
         """`now`: the moment the socket was connected, from the clock of all later calls, in seconds.
 
-        `traffic` counts what goes over it. `secured` False: TLS is not agreed on yet, and `secure` says when it is.
+        `secured` False: TLS is not agreed on yet, and `secure` says when it is.
         """
         self.role = role
-        self.traffic = traffic or Traffic()
+        self.traffic = Traffic()
         self.trace: Trace | None = None
         self.unsent_octets = 0
         self._open_requests = 0  # the peer's requests that have no answer yet

@@ -138,3 +138,19 @@ class Telephone:
 
     def _say(self, kind: Kind, text: str) -> None:
         self.centre.say(kind, self.number, self.code, text, self.session)
+
+
+def with_dialect_links(config: str, ports: dict[str, int], password_file: str) -> str:
+    """The text of `config.yaml` with a link a dialect and role more."""
+    head = "\n  links: "
+    at = config.index("\n", config.index(head) + 1)
+    password_hash = config[config.index('"$argon2id$') :].split('"')[1]
+    more = "".join(
+        f"""
+    they-{name}: {{role: server, network: kcell, dialect: {name}, trust: operator, system_id: {name}, demo: true,
+      allowed_from: [127.0.0.1/32], password_hash: "{password_hash}"}}
+    we-{name}: {{role: client, network: kcell, dialect: {name}, trust: operator, system_id: engine,
+      address: "127.0.0.1:{port}", password_file: {password_file}}}"""
+        for name, port in ports.items()
+    )
+    return config[:at] + more + config[at:]

@@ -43,7 +43,6 @@ class LinkStates:
         """`now`: monotonic seconds; `wall_clock`: seconds since 1970."""
         self._wall_clock = wall_clock
         self._states = {name: LinkState(link, now(), wall_clock()) for name, link in links.items()}
-
         self.quirks_of_strangers: Counter[str] = Counter()
         """Of who has not bound."""
 

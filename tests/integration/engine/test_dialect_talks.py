@@ -25,7 +25,7 @@ from tests.conftest import REPOSITORY, RunningStack, engine_like
 from tests.peers import dissector
 from tests.peers.conftest import missing
 from tests.recording_relay import RecordingRelay
-from tests.speaking_centre import SpeakingCentre
+from tests.speaking_centre import SpeakingCentre, with_dialect_links
 from ussd_engine import phone
 from ussd_engine.centres import Centres, Peer
 from ussd_engine.config import Address
@@ -34,22 +34,6 @@ from ussd_engine.dialect import read_dialects
 DIALECTS = read_dialects(REPOSITORY / "dialects")
 SPOKEN = ("standard", "spec", "tata", "mica", "sixdee", "smpp-plus", "glo-data-sm", "service-type", "comviva")
 DIAL_AGAIN = "Сеанс аяқталды. Кодты қайта теріңіз."
-
-
-def links(config: str, ports: dict[str, int]) -> str:
-    """The text of `config.yaml` with a link a dialect and role more."""
-    head = "\n  links: "
-    at = config.index("\n", config.index(head) + 1)
-    password_hash = config[config.index('"$argon2id$') :].split('"')[1]
-    more = "".join(
-        f"""
-    they-{name}: {{role: server, network: kcell, dialect: {name}, trust: operator, system_id: {name}, demo: true,
-      allowed_from: [127.0.0.1/32], password_hash: "{password_hash}"}}
-    we-{name}: {{role: client, network: kcell, dialect: {name}, trust: operator, system_id: engine,
-      address: "127.0.0.1:{port}", password_file: talks.password}}"""
-        for name, port in ports.items()
-    )
-    return config[:at] + more + config[at:]
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +76,8 @@ def engine(
 ) -> Iterator[tuple[Path, Listen]]:
     """An engine that knows every dialect, as a server and as an ESME."""
     config = engine_like(running_stack, "talks", free_port)
-    config.write_text(links(config.read_text(), {name: relay.port for name, relay in relays.items()}))
+    ports = {name: relay.port for name, relay in relays.items()}
+    config.write_text(with_dialect_links(config.read_text(), ports, "talks.password"))
     (config.parent / "talks.password").write_text("secret\n")
     child = start_engine(config)
     yield config, read_settings(config).engine_smpp

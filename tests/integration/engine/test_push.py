@@ -22,7 +22,7 @@ from smpp.states import Role
 from stack.programs import start_engine, stop_program
 from stack.settings import Settings, read_settings
 from tests.conftest import REPOSITORY, RunningStack, engine_like
-from tests.speaking_centre import SpeakingCentre, Telephone
+from tests.speaking_centre import SpeakingCentre, Telephone, with_dialect_links
 from ussd_engine.dialect import read_dialects
 
 DIALECTS = read_dialects(REPOSITORY / "dialects")
@@ -67,18 +67,7 @@ class Pusher(NamedTuple):
 
 def configured(config: str, ports: dict[str, int]) -> str:
     """The text of `config.yaml` with a link a dialect and role, and routes over them."""
-    head = "\n  links: "
-    at = config.index("\n", config.index(head) + 1)
-    password_hash = config[config.index('"$argon2id$') :].split('"')[1]
-    more = "".join(
-        f"""
-    they-{name}: {{role: server, network: kcell, dialect: {name}, trust: operator, system_id: {name}, demo: true,
-      allowed_from: [127.0.0.1/32], password_hash: "{password_hash}"}}
-    we-{name}: {{role: client, network: kcell, dialect: {name}, trust: operator, system_id: engine,
-      address: "127.0.0.1:{port}", password_file: pushes.password}}"""
-        for name, port in ports.items()
-    )
-    changed = config[:at] + more + config[at:]
+    changed = with_dialect_links(config, ports, "pushes.password")
     names = ", ".join(f"{who}-{name}" for name in ports for who in ("they", "we"))
     for old, new in (
         ("links: [kcell-ussdc]", f"links: [{names}]"),

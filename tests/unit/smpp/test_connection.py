@@ -622,17 +622,17 @@ def test_a_trace_is_shown_every_pdu_both_ways_the_last_one_too() -> None:
 # --- every timer is the link's own ---
 
 
-def waits_of(field: str, seconds: float, *, served: bool) -> tuple[Connection, float]:
+def waits_of(field: str, seconds: float, *, served: bool) -> Connection:
     """A bound server's connection whose limit is set, from the beginning or when the peer has said who it is."""
     limits = Limits(**{field: seconds})  # type: ignore[arg-type]
     if not served:
-        return server(limits=limits), 0.0
+        return server(limits=limits)
     connection = server(bind=None)
     connection.receive(encode(BIND.numbered(1)), 0.0)
     connection.serve(limits, Traffic())
     connection.accept_bind("engine")
     connection.take_octets()
-    return connection, 0.0
+    return connection
 
 
 @pytest.mark.parametrize("served", [False, True])
@@ -649,7 +649,7 @@ def waits_of(field: str, seconds: float, *, served: bool) -> tuple[Connection, f
 def test_a_timer_fires_when_the_link_s_own_limit_says_and_not_before(
     field: str, begin: Callable[[Connection], object], reason: object, served: bool
 ) -> None:
-    connection, _ = waits_of(field, 3.0, served=served)
+    connection = waits_of(field, 3.0, served=served)
     begin(connection)
     connection.take_octets()
     assert connection.tick(2.9) == []

@@ -9,7 +9,7 @@ import pytest
 
 from smpp import constants as c
 from smpp import pdu as p
-from smpp.codec import decode, encode
+from smpp.codec import encode
 from smpp.connection import (
     BindRequested,
     Bound,
@@ -35,6 +35,7 @@ from smpp.errors import (
 from smpp.limits import Limits
 from smpp.states import Role, State
 from smpp.window import SEQUENCE_MAX
+from tests.unit.smpp.test_connection import written
 
 BIND = p.BindTransceiver("ussdc", "secret", sequence_number=1)
 
@@ -61,16 +62,6 @@ def bound_client_with_a_submit() -> tuple[Connection, p.Pdu]:
     number = connection.send(request, 0.0, context="screen")
     connection.take_octets()
     return connection, request.numbered(number)
-
-
-def written(connection: Connection) -> list[p.Pdu]:
-    """The PDUs that wait to be written, taken."""
-    octets, pdus = connection.take_octets(), []
-    while octets:
-        length = int.from_bytes(octets[:4], "big")
-        pdus.append(decode(octets[:length]))
-        octets = octets[length:]
-    return pdus
 
 
 # --- responses ---
