@@ -12,7 +12,7 @@ import http.client
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -77,10 +77,13 @@ def start_billing_core(
     programs: Programs | None = None,
     seconds_max: float = START_SECONDS_MAX,
     pause: Pause = time.sleep,
+    environment: Mapping[str, str] | None = None,
 ) -> Child:
     """Starts the core and returns once it is ready. Its database must have been migrated. Raises StartError."""
     settings = read_settings(config)
-    core = _start(settings, "billing-core", (programs or installed_programs()).billing_core, "serve")
+    core = _start(
+        settings, "billing-core", (programs or installed_programs()).billing_core, "serve", environment=environment
+    )
     wait_until(core, lambda: is_ready(settings.core_http), seconds_max, pause)
     return core
 
@@ -90,10 +93,13 @@ def start_engine(
     programs: Programs | None = None,
     seconds_max: float = START_SECONDS_MAX,
     pause: Pause = time.sleep,
+    environment: Mapping[str, str] | None = None,
 ) -> Child:
     """Starts the engine and returns once it is ready. Redis and the core must be up. Raises StartError."""
     settings = read_settings(config)
-    engine = _start(settings, "ussd-engine", (programs or installed_programs()).ussd_engine, "serve")
+    engine = _start(
+        settings, "ussd-engine", (programs or installed_programs()).ussd_engine, "serve", environment=environment
+    )
     wait_until(engine, lambda: is_ready(settings.engine_http), seconds_max, pause)
     return engine
 
@@ -115,7 +121,15 @@ def is_ready(listen: Listen) -> bool:
         connection.close()
 
 
-def _start(settings: Settings, name: str, command: Sequence[str], what: str, arguments: Sequence[str] = ()) -> Child:
+def _start(
+    settings: Settings,
+    name: str,
+    command: Sequence[str],
+    what: str,
+    arguments: Sequence[str] = (),
+    environment: Mapping[str, str] | None = None,
+) -> Child:
     log = places.log_file(settings.data_folder, name)
     child_name = name if what == "serve" else f"{name} {what}"
-    return start_child(child_name, [*command, what, "--config", str(settings.config), *arguments], log)
+    full_command = [*command, what, "--config", str(settings.config), *arguments]
+    return start_child(child_name, full_command, log, environment=environment)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = {"strict_yaml", "masking", "json_logs"}
-PACKAGES = ("smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack", "bench")
+PACKAGES = ("smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack", "bench", "chaos")
 MAY_IMPORT = {
     "strict_yaml": set(),
     "masking": set(),
@@ -21,6 +21,7 @@ MAY_IMPORT = {
     "billing_core": LEAVES | {"billing"},
     "ussd_engine": LEAVES | {"smpp", "sessions", "billing"},
     "stack": LEAVES,
+    "chaos": LEAVES | {"smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack"},
     "bench": LEAVES | {"smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack"},
 }
 OURS = set(MAY_IMPORT)
