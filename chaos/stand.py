@@ -208,6 +208,7 @@ class Stand:
             "smpp_listen": f"127.0.0.1:{smpp_port}",
             "menus": str(REPOSITORY / "menus"),
             "dialects": str(REPOSITORY / "dialects"),
+            "menus_compiled": str(REPOSITORY / ".build/compiled"),
             "maintenance_file": str(self.folder / "maintenance.yaml"),
         }
         engine["billing"] |= {"url": f"http://127.0.0.1:{core_port}", "breaker_seconds": 0.2}
