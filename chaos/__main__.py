@@ -23,7 +23,8 @@ import uvloop
 
 from chaos.report import Campaign, Report, Terms
 
-CAMPAIGNS = ("kills", "answers")
+CAMPAIGNS = ("kills", "answers", "takeover")
+LONG = ("soak",)
 """Each is a module beside this one, with a `run` and a first line that says what it does."""
 
 
