@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import cast
@@ -11,9 +12,13 @@ import pytest
 
 from sessions.redis_store import RedisStore
 from smpp.constants import ESME_RMSGQFUL, ESME_RSYSERR, ESME_RTHROTTLED
+from smpp.dial import dial
 from smpp.errors import TooFast, WindowFull
+from smpp.fake_smsc import FakeSmsc, Treatment
+from smpp.limits import Limits
 from smpp.link import Link as Bind
-from smpp.pdu import DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
+from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
+from smpp.reactor import reactor_on
 from smpp.states import State
 from smpp.text import decode_text
 from tests.menus_for_tests import Notes, catalog_in, versions_of
@@ -27,7 +32,10 @@ from ussd_engine.dialogues import Dialogues
 from ussd_engine.exchange import Exchange, Fate, Pushed
 from ussd_engine.greeting import Greetings
 from ussd_engine.metrics import Metrics
+from ussd_engine.outbox import Outbox, Part, Sms
 from ussd_engine.over_smpp import Message
+from ussd_engine.peer_config import Address, ClientLink, RouteConfig
+from ussd_engine.queues import Queues
 from ussd_engine.turn import Ports, Reply, Turns
 from ussd_engine.work import Work
 
@@ -79,7 +87,8 @@ class Desk:
         ports = Ports(versions, store, self.billing, greetings, Notes(), now, lambda: 0.0, ids.__next__, 180)
         self.binds = Binds()
         self.work = Work(metrics, 1000)
-        self.dialogues = Dialogues(Turns(ports), self.binds, self.work, metrics)
+        self.queues = Queues()
+        self.dialogues = Dialogues(Turns(ports), self.binds, self.queues, self.work, metrics)
         self.sequence = 0
         self.store = store
 
@@ -340,7 +349,7 @@ async def test_a_screen_that_waits_behind_sms_leaves_when_one_of_them_is_answere
     await desk.says(bind, "*111#", 1)
     assert bind.screens == []
     bind.room = 1
-    desk.dialogues.send_waiting(cast(Bind, bind))
+    desk.queues.room(cast(Bind, bind))
     assert bind.screens == ["Меню"]
 
 
@@ -399,5 +408,76 @@ async def test_a_dial_again_that_waits_for_room_is_said_when_there_is_some(desk:
     exchange.started, bind.room = asyncio.get_running_loop().time(), 0
     desk.dialogues._turn_away(exchange)
     bind.room = 1
-    desk.dialogues.send_waiting(cast(Bind, bind))
+    desk.queues.room(cast(Bind, bind))
     assert len(bind.sent) == 2
+
+
+# --- beside SMS -----------------------------------------------------------------------------------------------------
+
+
+class Esme:
+    """A real link to a scripted centre, whose answers go where `Reception` leads them."""
+
+    def __init__(self, desk: Desk) -> None:
+        config = ClientLink(
+            network="kcell", dialect="standard", trust="operator", system_id="engine", role="client",
+            address=Address("127.0.0.1", 1), password_file="",
+        )  # fmt: skip
+        self.link = Link("smsc", config, LINK.network, LINK.dialect)
+        self.desk = desk
+        now = asyncio.get_running_loop().time
+        routes = {"kcell": RouteConfig(("smsc",), "111")}
+        self.outbox = Outbox(
+            desk.binds, desk.queues, routes, Metrics(), now, lambda: 0.0, lambda: 0.0, lambda _record: None
+        )
+
+    def request(self, bind: Bind, pdu: Pdu) -> None:
+        bind.respond(pdu, 0)
+
+    def response(self, bind: Bind, _request: Pdu, response: Pdu | None, context: object) -> None:
+        if isinstance(context, Part):
+            self.outbox.answered(bind, context, response)
+        else:
+            self.desk.dialogues.answered(bind, cast(Exchange, context), response)
+
+    def quirk(self, _bind: Bind, kind: str) -> None:
+        raise AssertionError(kind)
+
+    def bound(self, bind: Bind) -> None:
+        self.desk.binds.add(bind, self.link)
+
+    def gone(self, bind: Bind, _reason: str) -> None:
+        self.desk.binds.drop(bind)
+        self.desk.dialogues.gone(bind)
+
+
+async def test_a_link_that_is_always_full_of_screens_carries_sms_too(desk: Desk) -> None:
+    esme, sent, seconds = Esme(desk), Counter[str](), []
+    loop = asyncio.get_running_loop()
+    until = loop.time() + 1.5
+    async with FakeSmsc(reactor_on(loop)) as smsc:
+        smsc.treatment = Treatment(delay_seconds=0.004)
+        request = BindTransceiver("engine", "secret", interface_version=0x34)
+        bind = await dial(reactor_on(loop), "127.0.0.1", smsc.port, request, esme, Limits(window_out=4))
+
+        async def screens(number: str) -> None:
+            while (began := loop.time()) < until:
+                sent["tried"] += 1
+                message = Message(Kind.BEGIN, number, "*111#", "", None, f"push/{sent['tried']}", counted=True)
+                await desk.dialogues.push(bind, esme.link, message, Reply("Hello", True))
+                seconds.append(loop.time() - began)
+                sent["screens"] += 1
+
+        async def messages(number: str) -> None:
+            while loop.time() < until:
+                await esme.outbox.send(Sms(number, "kcell", "balance", "Hello"))
+                sent["sms"] += 1
+
+        await asyncio.gather(
+            *(screens(f"7701000{n:04}") for n in range(24)), *(messages(f"7701001{n:04}") for n in range(4))
+        )
+        bind.close("the test is over")
+        await asyncio.sleep(0.05)
+    assert sent["sms"] >= sent["screens"] / 12
+    assert sent["sms"] <= sent["screens"] / 8  # and screens have nine of ten places
+    assert max(seconds) < 1.0
