@@ -3,6 +3,7 @@
 Rules of this file (a shell around `turn`):
 - While a number's turn is being worked on, its further answers are duplicates; until the peer has accepted our
   screen, a further answer gets the same screen again. A new begin takes the number over.
+- What comes on the heels of an abort is taken when the abort has been: it finds the dialogue ended.
 - A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
   the dialect has one: it belongs to a dialogue that is gone.
@@ -55,6 +56,8 @@ class Dialogues:
         self._work = work
         self._metrics = metrics
         self._exchanges: dict[str, Exchange] = {}
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        """By number, the abort that is being worked on."""
 
     @property
     def has_work(self) -> bool:
@@ -91,7 +94,14 @@ class Dialogues:
     def _aborted(self, exchange: Exchange, before: Exchange | None, cause: str) -> None:
         self._metrics.aborts.inc()
         self._overtake(before)
-        self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, cause, exchange.thread.reference))
+        number = exchange.msisdn
+        ending = self._work.begin(self._turns.hang_up(number, exchange.link, cause, exchange.thread.reference))
+        self._ending[number] = ending
+        ending.add_done_callback(partial(self._has_ended, number))
+
+    def _has_ended(self, number: str, ending: asyncio.Task[None]) -> None:
+        if self._ending.get(number) is ending:
+            del self._ending[number]
 
     def _turn_away(self, exchange: Exchange) -> None:
         """An answer to an old dialogue, while another of the number is being worked on."""
@@ -135,6 +145,8 @@ class Dialogues:
         return pushed
 
     async def _serve(self, exchange: Exchange, taking: Taking) -> None:
+        if exchange.msisdn in self._ending:
+            await asyncio.wait([self._ending[exchange.msisdn]])
         reply = await self._work.safely(taking.reply(), taking.broken, exchange.msisdn)
         if exchange.overtaken or exchange.reply is not None:
             self._metrics.screens_late.inc()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -107,19 +108,38 @@ class Desk:
         *tlvs: Tlv,
         code: str = "*111#",
     ) -> None:
+        self.heard(bind, text, op, number, link, *tlvs, code=code)
+        await self.rest()
+
+    def heard(
+        self,
+        bind: FakeBind,
+        text: str,
+        op: int,
+        number: str = NUMBER,
+        link: Link = LINK,
+        *tlvs: Tlv,
+        code: str = "*111#",
+    ) -> None:
         self.sequence += 1
         pdu = SubmitSm(
             source_addr_ton=1, source_addr=number, destination_addr=code, short_message=text.encode(),
             tlvs=(Tlv(0x0501, bytes((op,))), *tlvs), sequence_number=self.sequence,
         )  # fmt: skip
         self.dialogues.heard(cast(Bind, bind), link, over_smpp.read_message(pdu, link.dialect, "KZ"))
-        await asyncio.sleep(0.03)
+
+    async def rest(self) -> None:
+        """Waits until what has been begun is done; not for what hangs."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                while self.work._tasks:
+                    await asyncio.sleep(0.002)
 
     async def accepts(self, bind: FakeBind, count: int = 1) -> None:
         for _, exchange in bind.sent[-count:]:
             bind.room += 1
             self.dialogues.answered(cast(Bind, bind), exchange, None)
-        await asyncio.sleep(0.01)
+        await self.rest()
 
 
 @pytest.fixture
@@ -139,6 +159,29 @@ async def test_an_answer_before_our_screen_is_accepted_gets_the_same_screen(desk
     await desk.accepts(bind)
     await desk.says(bind, "9", 18)
     assert bind.screens[-1] == "Язык"
+
+
+async def test_an_answer_on_the_heels_of_an_abort_is_told_that_the_dialogue_is_over(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    desk.heard(bind, "", 129)
+    desk.heard(bind, "9", 18)
+    await desk.rest()
+    assert bind.screens == ["Меню", "Сеанс аяқталды. Кодты қайта теріңіз."]
+    assert await desk.store.load(NUMBER) is None
+
+
+async def test_a_begin_on_the_heels_of_an_abort_begins(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    desk.heard(bind, "", 129)
+    desk.heard(bind, "*111#", 1)
+    await desk.rest()
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 18)
+    assert bind.screens == ["Меню", "Меню", "Язык"]
 
 
 async def test_another_link_can_neither_read_nor_walk_nor_end_a_dialogue(desk: Desk) -> None:
@@ -281,13 +324,13 @@ def push(desk: Desk, bind: FakeBind, first: Dialled | Reply, link: Link = MICA) 
 
 async def respond(desk: Desk, bind: FakeBind, *tlvs: Tlv, status: int = 0) -> None:
     desk.dialogues.answered(cast(Bind, bind), bind.sent[-1][1], SubmitSmResp("1", tlvs, 1, status))
-    await asyncio.sleep(0.03)
+    await desk.rest()
 
 
 async def test_the_first_screen_of_a_push_is_never_sent_twice(desk: Desk) -> None:
     bind = desk.bind("a", MICA)
     pushed = push(desk, bind, Dialled(("111", "9")))
-    await asyncio.sleep(0.03)
+    await desk.rest()
     assert desk.dialogues.is_busy(NUMBER)
     await desk.says(bind, "0", 18, NUMBER, MICA, reference(3))  # before its response: it has been seen
     assert bind.screens == ["Язык", "Меню"]
@@ -300,7 +343,7 @@ async def test_the_first_screen_of_a_push_is_never_sent_twice(desk: Desk) -> Non
 async def test_the_session_that_a_response_names_is_the_dialogues(desk: Desk) -> None:
     bind = desk.bind("a", MICA)
     pushed = push(desk, bind, Dialled(("111", "9")))
-    await asyncio.sleep(0.03)
+    await desk.rest()
     await respond(desk, bind, reference(4))
     assert pushed.result() == Pushed(Fate.ACCEPTED)
     session = await desk.store.load(NUMBER)
@@ -332,7 +375,7 @@ async def test_a_push_that_nobody_carries_leaves_no_dialogue_behind(desk: Desk) 
     bind = desk.bind("a", MICA)
     bind.state = State.CLOSED
     pushed = push(desk, bind, Dialled(("111", "9")))
-    await asyncio.sleep(0.05)
+    await desk.rest()
     assert pushed.result() == Pushed(Fate.NO_LINK)
     assert await desk.store.load(NUMBER) is None
 
@@ -391,7 +434,7 @@ async def test_a_push_that_is_refused_leaves_the_dialogue_alone_that_the_subscri
     bind = desk.bind("a")
     message = over_smpp.Message(over_smpp.Kind.BEGIN, NUMBER, "*111#", "", None, "push/1", counted=True)
     pushed = desk.dialogues.push(cast(Bind, bind), LINK, message, over_smpp.joined("*111#", ""))  # type: ignore[arg-type]
-    await asyncio.sleep(0.05)
+    await desk.rest()
     ((_, push),) = bind.sent
     await desk.says(bind, "*111#", 1)
     desk.dialogues.answered(cast(Bind, bind), push, DeliverSmResp(command_status=ESME_RSYSERR))
