@@ -54,6 +54,7 @@ from .operator_side import OperatorSide
 from .outbox import Outbox
 from .peer_config import Address, ClientLink
 from .push import Pushes, PushSide
+from .queues import Queues
 from .reception import Reception
 from .record import moment
 from .record_files import RecordFiles, RecordsBusy
@@ -142,6 +143,7 @@ class _Engine:
             self._record_files(), self._log, self._store, self._metrics, time.time, idle_seconds
         )
         self._binds = Binds()
+        self._queues = Queues()
         self._states = LinkStates(settings.links, self._loop.time, time.time)
         self._metrics.registry.register(LinkMetrics(self._states, self._binds.in_flight))
         self._traces = Traces(self._binds, self._loop.time)
@@ -149,13 +151,14 @@ class _Engine:
         self._upstreams: list[Upstream] = []
         self._http: HttpSide | None = None
         self._outbox = Outbox(
-            self._binds, settings.engine.routes, self._metrics, self._loop.time, time.time, self._chronicle.sms
-        )
+            self._binds, self._queues, settings.engine.routes, self._metrics, self._loop.time, time.time,
+            random.random, self._chronicle.sms,
+        )  # fmt: skip
         self.work = Work(self._metrics, settings.engine.turns_in_flight_max)
         self._asking_on = AskingOn(self._billing, self.work)
         self._ports = self._make_ports()
         self._turns = Turns(self._ports)
-        self._dialogues = Dialogues(self._turns, self._binds, self.work, self._metrics)
+        self._dialogues = Dialogues(self._turns, self._binds, self._queues, self.work, self._metrics)
         self.watch = MenuWatch(settings, self._versions, self._turns.switch_off, time.time)
 
     async def open(self) -> None:

@@ -3,6 +3,7 @@
 Rules of this file (a shell around `turn`):
 - While a number's turn is being worked on, its further answers are duplicates; until the peer has accepted our
   screen, a further answer gets the same screen again. A new begin takes the number over.
+- What comes on the heels of an abort is taken when the abort has been: it finds the dialogue ended.
 - A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
   the dialect has one: it belongs to a dialogue that is gone.
@@ -14,10 +15,10 @@ Rules of this file (a shell around `turn`):
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from functools import partial
 from typing import TYPE_CHECKING
 
-from smpp.errors import TooFast, WindowFull, WrongState
+from smpp.errors import WrongState
 from smpp.pdu import Pdu
 
 from . import over_smpp
@@ -28,6 +29,7 @@ from .dialect import Kind
 from .exchange import Exchange, Fate, Pushed
 from .metrics import Metrics
 from .over_smpp import Message
+from .queues import Queues
 from .record import NETWORK_ABORT, USER_ABORT
 from .taking import Taking
 from .turn import Answer, Begin, Reply, Turns
@@ -39,8 +41,6 @@ if TYPE_CHECKING:
 LATE_SECONDS = 0.25
 """So long after its deadline a turn is apologised for."""
 SWEEP_SECONDS = 0.25
-RATE_LOOK_SECONDS = 0.01
-"""So soon after a screen that waited for a link's rate the next one is tried; it says itself when it is too soon."""
 _OVER = {Kind.ABORT: USER_ABORT, Kind.NETWORK_ABORT: NETWORK_ABORT}
 """What ends a dialogue without a screen, and what is told of its end."""
 
@@ -48,16 +48,16 @@ _OVER = {Kind.ABORT: USER_ABORT, Kind.NETWORK_ABORT: NETWORK_ABORT}
 class Dialogues:
     """The exchanges of all links."""
 
-    def __init__(self, turns: Turns, binds: Binds, work: Work, metrics: Metrics) -> None:
+    def __init__(self, turns: Turns, binds: Binds, queues: Queues, work: Work, metrics: Metrics) -> None:
         self._turns = turns
         self._now = turns.ports.now
         self._binds = binds
+        self._queues = queues
         self._work = work
         self._metrics = metrics
         self._exchanges: dict[str, Exchange] = {}
-        self._waiting: dict[Bind, deque[Exchange]] = {}
-        self._rated: set[Bind] = set()
-        """Binds for whose rate a timer runs."""
+        self._ending: dict[str, asyncio.Task[None]] = {}
+        """By number, the abort that is being worked on."""
 
     @property
     def has_work(self) -> bool:
@@ -94,7 +94,14 @@ class Dialogues:
     def _aborted(self, exchange: Exchange, before: Exchange | None, cause: str) -> None:
         self._metrics.aborts.inc()
         self._overtake(before)
-        self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, cause, exchange.thread.reference))
+        number = exchange.msisdn
+        ending = self._work.begin(self._turns.hang_up(number, exchange.link, cause, exchange.thread.reference))
+        self._ending[number] = ending
+        ending.add_done_callback(partial(self._has_ended, number))
+
+    def _has_ended(self, number: str, ending: asyncio.Task[None]) -> None:
+        if self._ending.get(number) is ending:
+            del self._ending[number]
 
     def _turn_away(self, exchange: Exchange) -> None:
         """An answer to an old dialogue, while another of the number is being worked on."""
@@ -138,6 +145,8 @@ class Dialogues:
         return pushed
 
     async def _serve(self, exchange: Exchange, taking: Taking) -> None:
+        if exchange.msisdn in self._ending:
+            await asyncio.wait([self._ending[exchange.msisdn]])
         reply = await self._work.safely(taking.reply(), taking.broken, exchange.msisdn)
         if exchange.overtaken or exchange.reply is not None:
             self._metrics.screens_late.inc()
@@ -167,13 +176,22 @@ class Dialogues:
 
     # --- screens --------------------------------------------------------------------------------------------------
 
-    def _send(self, exchange: Exchange) -> bool:
-        """Sends the exchange's screen; False when it cannot be sent at all. One that waits for room is sent later."""
-        link, reply = exchange.link, exchange.reply
-        bind = self._binds.for_screen(exchange.bind, link)
-        if bind is None or reply is None:
+    def _send(self, exchange: Exchange) -> None:
+        """Sends the exchange's screen; one that has to wait for room leaves when there is some."""
+        if exchange.waits:
+            return
+        bind = self._binds.for_screen(exchange.bind, exchange.link)
+        if bind is None:
             self._lost(exchange)
+        else:
+            exchange.waits = not self._queues.screen(bind, partial(self._leave, exchange, bind))
+
+    def _leave(self, exchange: Exchange, bind: Bind) -> bool:
+        """The screen leaves on this bind; False when it does not, and need not wait. Raises WindowFull."""
+        if not self._stands(exchange) or (exchange.waits and not self._still_leaves(exchange, bind)):
             return False
+        link, reply = exchange.link, exchange.reply
+        assert reply is not None  # noqa: S101 - there is a screen
         text = reply.again if reply.again and exchange.sent else reply.text
         try:
             bind.send(
@@ -183,17 +201,27 @@ class Dialogues:
                 ),
                 exchange,
             )  # fmt: skip
-        except WindowFull as error:
-            self._wait(exchange, bind, error)
-            return True
         except (WrongState, ValueError):  # the bind ends, or the link's dialect has a field that cannot be written
             self._lost(exchange)
             return False
+        exchange.waits = False
         exchange.sent = True
         self._metrics.screens_sent.inc()
         return True
 
+    def _still_leaves(self, exchange: Exchange, bind: Bind) -> bool:
+        """Whether a screen that has waited can still be seen, and leaves on this bind."""
+        if exchange.dead_at < self._now():
+            self._lost(exchange)
+        elif self._binds.for_screen(exchange.bind, exchange.link) is not bind:
+            exchange.waits = False
+            self._send(exchange)  # on another bind of the link, behind those that wait there
+        else:
+            return True
+        return False
+
     def _lost(self, exchange: Exchange) -> None:
+        exchange.waits = False
         self._metrics.screens_homeless.inc()
         exchange.conclude(Fate.NO_LINK)
         self._forget(exchange)
@@ -219,38 +247,7 @@ class Dialogues:
         elif exchange.pushed is not None:
             self._push_accepted(exchange, response)
         self._forget(exchange)
-        self.send_waiting(bind)
-
-    def _wait(self, exchange: Exchange, bind: Bind, error: WindowFull) -> None:
-        """The screen leaves when a place in the window is free, or when the rate has room."""
-        if not exchange.waits:
-            exchange.waits = True
-            waiting = self._waiting.setdefault(bind, deque())
-            (waiting.appendleft if exchange.has_waited else waiting.append)(exchange)
-            exchange.has_waited = True
-        if isinstance(error, TooFast) and bind not in self._rated:
-            self._rated.add(bind)
-            asyncio.get_running_loop().call_later(error.wait_seconds, self._rate_has_room, bind)
-
-    def _rate_has_room(self, bind: Bind) -> None:
-        self._rated.discard(bind)
-        self.send_waiting(bind)
-        if self._waiting.get(bind) and bind not in self._rated:  # one has gone, and the next waits for its turn
-            self._rated.add(bind)
-            asyncio.get_running_loop().call_later(RATE_LOOK_SECONDS, self._rate_has_room, bind)
-
-    def send_waiting(self, bind: Bind) -> None:
-        """There may be room on this bind: a request of ours was answered, or the rate has room."""
-        waiting = self._waiting.get(bind)
-        while waiting:
-            following = waiting.popleft()
-            following.waits = False
-            if not self._stands(following):
-                continue  # overtaken meanwhile
-            if following.dead_at < self._now():
-                self._lost(following)
-            elif self._send(following):
-                return
+        self._queues.room(bind)
 
     def _stands(self, exchange: Exchange) -> bool:
         """Whether its screen is still wanted."""
@@ -264,11 +261,8 @@ class Dialogues:
             self._work.begin(self._turns.refer(exchange.msisdn, exchange.mark, reference))
 
     def gone(self, bind: Bind) -> None:
-        """A bind has ended: what waited for room on it tries another of its link."""
-        for exchange in self._waiting.pop(bind, ()):
-            exchange.waits = exchange.has_waited = False
-            if self._stands(exchange):
-                self._send(exchange)
+        """A bind has ended: screens that waited for room on it try another of its link."""
+        self._queues.gone(bind)
 
     # --- time -----------------------------------------------------------------------------------------------------
 

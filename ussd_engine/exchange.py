@@ -47,7 +47,6 @@ class Exchange:
         "alone",
         "bind",
         "code",
-        "has_waited",
         "link",
         "mark",
         "msisdn",
@@ -78,8 +77,6 @@ class Exchange:
         self.overtaken = False
         self.waits = False
         """Its screen waits for room in a window."""
-        self.has_waited = False
-        """It waited before, and stands before those that came later."""
         self.alone = False
         """Its screen is said beside the number's dialogue, which goes on."""
         self.pushed: asyncio.Future[Pushed] | None = None

@@ -3,8 +3,9 @@
 Rules of this file:
 - Nothing is kept here: what must survive is a row of the billing core, which hands it over again until it is accepted.
 - A number gets its SMS one at a time, in the order in which they were asked for: parts of two texts never mix.
-- A peer that is busy, and a full window, are tried again with a growing wait while there is time. What may have been
-  taken (no answer came, or the bind was lost) is not sent again from here, and nothing waits for a bind.
+- A full window is waited for in the bind's queue, among the screens (`queues`). A peer that is busy is tried again with
+  a growing wait while there is time. What may have been taken (no answer came, or the bind was lost) is not sent again
+  from here, and nothing waits for a bind.
 - A refusal that no later try can mend says so: people must look at it.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -26,6 +28,7 @@ from .binds import Binds
 from .config import Link
 from .metrics import Metrics
 from .peer_config import RouteConfig
+from .queues import Queues
 from .record import SmsRecord, sms_record
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ ANSWER_SECONDS_MAX = 38.0
 """How long after that an answer of the peer is waited for: less than the core waits for ours before it asks anew."""
 WAIT_SECONDS_MIN = 0.5
 WAIT_SECONDS_MAX = 4.0
-"""Between two tries of a part; each wait is twice as long as the last one."""
+"""Between two tries of a part; each wait is twice as long as the last one, or up to a half less: not all at once."""
 
 TRY_AGAIN = frozenset({constants.ESME_RTHROTTLED, constants.ESME_RMSGQFUL, constants.ESME_RX_T_APPN})
 """The peer is busy: the same message will be taken a moment later (SMPP 3.4 section 5.1.3)."""
@@ -70,14 +73,18 @@ class NotSent(Exception):
         super().__init__(why)
 
 
-class Part(NamedTuple):
-    """A part on its way: who waits for its answer."""
+class Part:
+    """A part on its way: who waits for its answer, and while it has not left, why."""
 
-    answer: asyncio.Future[Pdu | None]
+    __slots__ = ("answer", "why")
+
+    def __init__(self, answer: asyncio.Future[Pdu | None]) -> None:
+        self.answer = answer
+        self.why = "others wait before it"
 
 
 class _Deadlines(NamedTuple):
-    """Until when a part may be tried again, and until when an answer is waited for; on the outbox's clock."""
+    """Until when a part may leave, and until when an answer is waited for; on the loop's clock."""
 
     retry: float
     answer: float
@@ -89,16 +96,22 @@ class Outbox:
     def __init__(
         self,
         binds: Binds,
+        queues: Queues,
         routes: Mapping[str, RouteConfig],
         metrics: Metrics,
         now: Callable[[], float],
         wall_clock: Callable[[], float],
+        random: Callable[[], float],
         record: Callable[[Callable[[int], SmsRecord]], None],
     ) -> None:
-        """`now`: monotonic seconds; `wall_clock`: seconds since 1970; `record` takes the record of each SMS."""
+        """`now`: the loop's clock; `wall_clock`: seconds since 1970; `random`: from 0 to 1; `record` takes the record
+        of each SMS.
+        """
         self._wall_clock = wall_clock
         self._record = record
         self._binds = binds
+        self._queues = queues
+        self._random = random
         self._routes = routes
         self._metrics = metrics
         self._now = now
@@ -169,49 +182,60 @@ class Outbox:
         """Sends one part, again while the peer is busy; its message id. Raises NotSent."""
         wait = WAIT_SECONDS_MIN
         while True:
-            try:
-                answer = await self._try(bind, pdu, deadlines.answer)
-            except WrongState as error:
-                raise NotSent(f"the link does not take it: {error}") from None
-            except TooFast as error:
-                if self._now() + error.wait_seconds > deadlines.retry:
-                    raise NotSent("the link's rate has no room in time") from None
-                await asyncio.sleep(error.wait_seconds)
-                continue
-            except WindowFull as error:
-                why = f"the link does not take it: {error}"
-            else:
-                if not answer.command_status:
-                    return answer.message_id if isinstance(answer, SubmitSmResp | DeliverSmResp) else ""
-                why = f"the peer said {constants.status_name(answer.command_status)}"
-                if answer.command_status not in TRY_AGAIN:
-                    raise NotSent(why, for_ever=answer.command_status in NEVER)
+            answer = await self._try(bind, pdu, deadlines)
+            if not answer.command_status:
+                return answer.message_id if isinstance(answer, SubmitSmResp | DeliverSmResp) else ""
+            why = f"the peer said {constants.status_name(answer.command_status)}"
+            if answer.command_status not in TRY_AGAIN:
+                raise NotSent(why, for_ever=answer.command_status in NEVER)
             if self._now() + wait > deadlines.retry:
                 raise NotSent(why)
             self._metrics.sms_put_off.inc()
-            await asyncio.sleep(wait)
+            await asyncio.sleep(wait * (1 - self._random() / 2))
             wait = min(2 * wait, WAIT_SECONDS_MAX)
 
-    async def _try(self, bind: Bind, pdu: Pdu, until: float) -> Pdu:
-        """The peer's answer to one part. Raises WrongState, WindowFull, and NotSent when none comes in time."""
-        left = until - self._now()
-        if left <= 0:
+    async def _try(self, bind: Bind, pdu: Pdu, deadlines: _Deadlines) -> Pdu:
+        """The peer's answer to one part, which leaves when there is room. Raises NotSent when either is not in time."""
+        if self._now() >= deadlines.answer:
             raise NotSent("there was no time for all parts")
         part = Part(asyncio.get_running_loop().create_future())
-        bind.send(pdu, part, bind.limits.sms_response_seconds)
         try:
-            async with asyncio.timeout(left):
+            async with asyncio.timeout_at(deadlines.retry) as patience:
+                if not self._queues.sms(bind, partial(self._leave, bind, pdu, part, deadlines, patience)):
+                    self._metrics.sms_put_off.inc()
                 answer = await part.answer
         except TimeoutError:
-            answer = None
+            raise NotSent(part.why or "the peer gave no answer") from None
         if answer is None:
             raise NotSent("the peer gave no answer")
         return answer
 
-    def answered(self, part: Part, response: Pdu | None) -> None:
-        """The peer's answer to a part; None: there will be none."""
+    def _leave(self, bind: Bind, pdu: Pdu, part: Part, deadlines: _Deadlines, patience: asyncio.Timeout) -> bool:
+        """The part leaves; False when it will not. Raises WindowFull when there is no room."""
+        if part.answer.done():
+            return False
+        try:
+            bind.send(pdu, part, bind.limits.sms_response_seconds)
+        except TooFast as error:
+            if self._now() + error.wait_seconds <= deadlines.retry:
+                raise
+            part.answer.set_exception(NotSent("the link's rate has no room in time"))
+        except WindowFull as error:
+            part.why = f"the link does not take it: {error}"
+            raise
+        except (WrongState, ValueError) as error:
+            part.answer.set_exception(NotSent(f"the link does not take it: {error}"))
+        else:
+            part.why = ""
+            patience.reschedule(deadlines.answer)
+            return True
+        return False
+
+    def answered(self, bind: Bind, part: Part, response: Pdu | None) -> None:
+        """The peer's answer to a part, which leaves its place in the window; None: there will be none."""
         if not part.answer.done():
             part.answer.set_result(response)
+        self._queues.room(bind)
 
     def receipt(self, link: Link, receipt: Receipt) -> None:
         """A delivery receipt came in on this link."""

@@ -318,8 +318,7 @@ class Reception:
     def response(self, bind: Bind, request: Pdu, response: Pdu | None, context: object) -> None:
         """The peer's word on what we sent; None: it gave none in time, or is gone."""
         if isinstance(context, Part):
-            self._outbox.answered(context, response)
-            self._dialogues.send_waiting(bind)  # an SMS has left its place in the window
+            self._outbox.answered(bind, context, response)
         elif isinstance(context, Exchange):
             self._dialogues.answered(bind, context, response)
 

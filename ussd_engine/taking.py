@@ -31,6 +31,10 @@ class _Repeated(Exception):
         super().__init__(session.id)
 
 
+class _Over(Exception):
+    """The dialogue has been ended while the turn was worked on: by an abort, or by time."""
+
+
 class Taking:
     """One turn on its way."""
 
@@ -74,6 +78,8 @@ class Taking:
         request = self._request
         try:
             return await (self._begin(request) if isinstance(request, Begin) else self._answer(request))
+        except _Over:
+            return self._own_words("being_checked" if self.changed else "dial_again")
         except (StoreAway, SessionTooLarge, UnreadableSession, UnreadableService, MenuLoop) as error:
             self._ports.witness.failed(f"{type(error).__name__}: {error}", request.msisdn)
             return self.broken()
@@ -242,10 +248,19 @@ class Taking:
             owner=ports.process,
             travelled=session.travelled or session.owner != ports.process,
         )
-        if not await ports.store.save(kept, stamp_of(session), self._seconds(kept)):
+        if not await self._save(kept, session):
             return None
         self._tell(kept, typed)
         return Reply(shown.text, shown.ends, shown.again)
+
+    async def _save(self, kept: Session, before: Session) -> bool:
+        """Keeps what the dialogue has come to; False when another turn was faster. Raises _Over."""
+        store = self._ports.store
+        if await store.save(kept, stamp_of(before), self._seconds(kept)):
+            return True
+        if await store.load(kept.msisdn) is None:
+            raise _Over
+        return False
 
     def _seconds(self, session: Session) -> float:
         """How long the session is kept. An ended one that several processes have seen is kept until all know of it."""
@@ -301,8 +316,7 @@ class Taking:
         )
         self._session = kept
         if session.version:
-            saved = await ports.store.save(kept, stamp_of(session), self._seconds(kept))
-            return kept if saved else None
+            return kept if await self._save(kept, session) else None
         before = await ports.store.begin(kept, self._seconds(kept))
         if before is not None:
             raise _Repeated(before)

@@ -51,11 +51,12 @@ class Work:
             self.lag_seconds = max(0.0, loop.time() - due)
             self._metrics.loop_lag.observe(self.lag_seconds)
 
-    def begin(self, work: Coroutine[None, None, None]) -> None:
+    def begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Works on it as a task of its own."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def safely(self, work: Awaitable[T], otherwise: Callable[[], T], msisdn: str) -> T:
         """What the work gives; after a fault of ours, which is logged, what is to be said instead."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import cast
 
@@ -11,9 +13,13 @@ import pytest
 
 from sessions.redis_store import RedisStore
 from smpp.constants import ESME_RMSGQFUL, ESME_RSYSERR, ESME_RTHROTTLED
+from smpp.dial import dial
 from smpp.errors import TooFast, WindowFull
+from smpp.fake_smsc import FakeSmsc, Treatment
+from smpp.limits import Limits
 from smpp.link import Link as Bind
-from smpp.pdu import DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
+from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm, SubmitSmResp, Tlv, find_tlv
+from smpp.reactor import reactor_on
 from smpp.states import State
 from smpp.text import decode_text
 from tests.menus_for_tests import Notes, catalog_in, versions_of
@@ -27,7 +33,10 @@ from ussd_engine.dialogues import Dialogues
 from ussd_engine.exchange import Exchange, Fate, Pushed
 from ussd_engine.greeting import Greetings
 from ussd_engine.metrics import Metrics
+from ussd_engine.outbox import Outbox, Part, Sms
 from ussd_engine.over_smpp import Message
+from ussd_engine.peer_config import Address, ClientLink, RouteConfig
+from ussd_engine.queues import Queues
 from ussd_engine.turn import Ports, Reply, Turns
 from ussd_engine.work import Work
 
@@ -79,7 +88,8 @@ class Desk:
         ports = Ports(versions, store, self.billing, greetings, Notes(), now, lambda: 0.0, ids.__next__, 180)
         self.binds = Binds()
         self.work = Work(metrics, 1000)
-        self.dialogues = Dialogues(Turns(ports), self.binds, self.work, metrics)
+        self.queues = Queues()
+        self.dialogues = Dialogues(Turns(ports), self.binds, self.queues, self.work, metrics)
         self.sequence = 0
         self.store = store
 
@@ -98,19 +108,38 @@ class Desk:
         *tlvs: Tlv,
         code: str = "*111#",
     ) -> None:
+        self.heard(bind, text, op, number, link, *tlvs, code=code)
+        await self.rest()
+
+    def heard(
+        self,
+        bind: FakeBind,
+        text: str,
+        op: int,
+        number: str = NUMBER,
+        link: Link = LINK,
+        *tlvs: Tlv,
+        code: str = "*111#",
+    ) -> None:
         self.sequence += 1
         pdu = SubmitSm(
             source_addr_ton=1, source_addr=number, destination_addr=code, short_message=text.encode(),
             tlvs=(Tlv(0x0501, bytes((op,))), *tlvs), sequence_number=self.sequence,
         )  # fmt: skip
         self.dialogues.heard(cast(Bind, bind), link, over_smpp.read_message(pdu, link.dialect, "KZ"))
-        await asyncio.sleep(0.03)
+
+    async def rest(self) -> None:
+        """Waits until what has been begun is done; not for what hangs."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                while self.work._tasks:
+                    await asyncio.sleep(0.002)
 
     async def accepts(self, bind: FakeBind, count: int = 1) -> None:
         for _, exchange in bind.sent[-count:]:
             bind.room += 1
             self.dialogues.answered(cast(Bind, bind), exchange, None)
-        await asyncio.sleep(0.01)
+        await self.rest()
 
 
 @pytest.fixture
@@ -130,6 +159,29 @@ async def test_an_answer_before_our_screen_is_accepted_gets_the_same_screen(desk
     await desk.accepts(bind)
     await desk.says(bind, "9", 18)
     assert bind.screens[-1] == "Язык"
+
+
+async def test_an_answer_on_the_heels_of_an_abort_is_told_that_the_dialogue_is_over(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    desk.heard(bind, "", 129)
+    desk.heard(bind, "9", 18)
+    await desk.rest()
+    assert bind.screens == ["Меню", "Сеанс аяқталды. Кодты қайта теріңіз."]
+    assert await desk.store.load(NUMBER) is None
+
+
+async def test_a_begin_on_the_heels_of_an_abort_begins(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    desk.heard(bind, "", 129)
+    desk.heard(bind, "*111#", 1)
+    await desk.rest()
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 18)
+    assert bind.screens == ["Меню", "Меню", "Язык"]
 
 
 async def test_another_link_can_neither_read_nor_walk_nor_end_a_dialogue(desk: Desk) -> None:
@@ -272,13 +324,13 @@ def push(desk: Desk, bind: FakeBind, first: Dialled | Reply, link: Link = MICA) 
 
 async def respond(desk: Desk, bind: FakeBind, *tlvs: Tlv, status: int = 0) -> None:
     desk.dialogues.answered(cast(Bind, bind), bind.sent[-1][1], SubmitSmResp("1", tlvs, 1, status))
-    await asyncio.sleep(0.03)
+    await desk.rest()
 
 
 async def test_the_first_screen_of_a_push_is_never_sent_twice(desk: Desk) -> None:
     bind = desk.bind("a", MICA)
     pushed = push(desk, bind, Dialled(("111", "9")))
-    await asyncio.sleep(0.03)
+    await desk.rest()
     assert desk.dialogues.is_busy(NUMBER)
     await desk.says(bind, "0", 18, NUMBER, MICA, reference(3))  # before its response: it has been seen
     assert bind.screens == ["Язык", "Меню"]
@@ -291,7 +343,7 @@ async def test_the_first_screen_of_a_push_is_never_sent_twice(desk: Desk) -> Non
 async def test_the_session_that_a_response_names_is_the_dialogues(desk: Desk) -> None:
     bind = desk.bind("a", MICA)
     pushed = push(desk, bind, Dialled(("111", "9")))
-    await asyncio.sleep(0.03)
+    await desk.rest()
     await respond(desk, bind, reference(4))
     assert pushed.result() == Pushed(Fate.ACCEPTED)
     session = await desk.store.load(NUMBER)
@@ -323,7 +375,7 @@ async def test_a_push_that_nobody_carries_leaves_no_dialogue_behind(desk: Desk) 
     bind = desk.bind("a", MICA)
     bind.state = State.CLOSED
     pushed = push(desk, bind, Dialled(("111", "9")))
-    await asyncio.sleep(0.05)
+    await desk.rest()
     assert pushed.result() == Pushed(Fate.NO_LINK)
     assert await desk.store.load(NUMBER) is None
 
@@ -340,7 +392,7 @@ async def test_a_screen_that_waits_behind_sms_leaves_when_one_of_them_is_answere
     await desk.says(bind, "*111#", 1)
     assert bind.screens == []
     bind.room = 1
-    desk.dialogues.send_waiting(cast(Bind, bind))
+    desk.queues.room(cast(Bind, bind))
     assert bind.screens == ["Меню"]
 
 
@@ -382,7 +434,7 @@ async def test_a_push_that_is_refused_leaves_the_dialogue_alone_that_the_subscri
     bind = desk.bind("a")
     message = over_smpp.Message(over_smpp.Kind.BEGIN, NUMBER, "*111#", "", None, "push/1", counted=True)
     pushed = desk.dialogues.push(cast(Bind, bind), LINK, message, over_smpp.joined("*111#", ""))  # type: ignore[arg-type]
-    await asyncio.sleep(0.05)
+    await desk.rest()
     ((_, push),) = bind.sent
     await desk.says(bind, "*111#", 1)
     desk.dialogues.answered(cast(Bind, bind), push, DeliverSmResp(command_status=ESME_RSYSERR))
@@ -399,5 +451,76 @@ async def test_a_dial_again_that_waits_for_room_is_said_when_there_is_some(desk:
     exchange.started, bind.room = asyncio.get_running_loop().time(), 0
     desk.dialogues._turn_away(exchange)
     bind.room = 1
-    desk.dialogues.send_waiting(cast(Bind, bind))
+    desk.queues.room(cast(Bind, bind))
     assert len(bind.sent) == 2
+
+
+# --- beside SMS -----------------------------------------------------------------------------------------------------
+
+
+class Esme:
+    """A real link to a scripted centre, whose answers go where `Reception` leads them."""
+
+    def __init__(self, desk: Desk) -> None:
+        config = ClientLink(
+            network="kcell", dialect="standard", trust="operator", system_id="engine", role="client",
+            address=Address("127.0.0.1", 1), password_file="",
+        )  # fmt: skip
+        self.link = Link("smsc", config, LINK.network, LINK.dialect)
+        self.desk = desk
+        now = asyncio.get_running_loop().time
+        routes = {"kcell": RouteConfig(("smsc",), "111")}
+        self.outbox = Outbox(
+            desk.binds, desk.queues, routes, Metrics(), now, lambda: 0.0, lambda: 0.0, lambda _record: None
+        )
+
+    def request(self, bind: Bind, pdu: Pdu) -> None:
+        bind.respond(pdu, 0)
+
+    def response(self, bind: Bind, _request: Pdu, response: Pdu | None, context: object) -> None:
+        if isinstance(context, Part):
+            self.outbox.answered(bind, context, response)
+        else:
+            self.desk.dialogues.answered(bind, cast(Exchange, context), response)
+
+    def quirk(self, _bind: Bind, kind: str) -> None:
+        raise AssertionError(kind)
+
+    def bound(self, bind: Bind) -> None:
+        self.desk.binds.add(bind, self.link)
+
+    def gone(self, bind: Bind, _reason: str) -> None:
+        self.desk.binds.drop(bind)
+        self.desk.dialogues.gone(bind)
+
+
+async def test_a_link_that_is_always_full_of_screens_carries_sms_too(desk: Desk) -> None:
+    esme, sent, seconds = Esme(desk), Counter[str](), []
+    loop = asyncio.get_running_loop()
+    until = loop.time() + 1.5
+    async with FakeSmsc(reactor_on(loop)) as smsc:
+        smsc.treatment = Treatment(delay_seconds=0.004)
+        request = BindTransceiver("engine", "secret", interface_version=0x34)
+        bind = await dial(reactor_on(loop), "127.0.0.1", smsc.port, request, esme, Limits(window_out=4))
+
+        async def screens(number: str) -> None:
+            while (began := loop.time()) < until:
+                sent["tried"] += 1
+                message = Message(Kind.BEGIN, number, "*111#", "", None, f"push/{sent['tried']}", counted=True)
+                await desk.dialogues.push(bind, esme.link, message, Reply("Hello", True))
+                seconds.append(loop.time() - began)
+                sent["screens"] += 1
+
+        async def messages(number: str) -> None:
+            while loop.time() < until:
+                await esme.outbox.send(Sms(number, "kcell", "balance", "Hello"))
+                sent["sms"] += 1
+
+        await asyncio.gather(
+            *(screens(f"7701000{n:04}") for n in range(24)), *(messages(f"7701001{n:04}") for n in range(4))
+        )
+        bind.close("the test is over")
+        await asyncio.sleep(0.05)
+    assert sent["sms"] >= sent["screens"] / 12
+    assert sent["sms"] <= sent["screens"] / 8  # and screens have nine of ten places
+    assert max(seconds) < 1.0

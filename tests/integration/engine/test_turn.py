@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
 from sessions.redis_store import RedisStore
+from sessions.session import Session, Stamp
 from tests.phone_for_tests import BALANCE, HELLO, LINK, NUMBER, Phone
 from ussd_engine.core_calls import CoreCalls
 from ussd_engine.taking import Taking
@@ -125,6 +127,52 @@ async def test_of_two_answers_at_once_one_speaks(store: RedisStore) -> None:
     await phone.dial("111", "9")
     replies = await asyncio.gather(phone.send("7"), phone.send("7"))
     assert sorted(reply is None for reply in replies) == [False, True]
+
+
+class Forgetful:
+    """A store out of which another engine process takes the dialogue just before it is kept again."""
+
+    def __init__(self, store: RedisStore, saves_before: int = 0) -> None:
+        self._store = store
+        self._saves_before = saves_before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def save(self, session: Session, expected: Stamp, seconds: float) -> bool:
+        if not self._saves_before:
+            await self._store.forget(session.msisdn, session.id)
+        self._saves_before -= 1
+        return await self._store.save(session, expected, seconds)
+
+
+async def test_an_answer_whose_dialogue_another_process_has_ended_meanwhile_is_told_so(store: RedisStore) -> None:
+    phone = Phone(store)
+    await phone.dial("111")
+    phone.turns.ports = phone.turns.ports._replace(store=Forgetful(store))  # type: ignore[arg-type]
+    reply = await phone.send("9")
+    assert reply == Reply("Сеанс завершён. Наберите код заново.", True)
+
+
+async def test_a_dialogue_that_is_ended_before_its_change_changes_nothing(store: RedisStore) -> None:
+    phone = Phone(store, subscribers__set_language=[Done({"language": "en"})])
+    await phone.dial("111", "9")
+    phone.turns.ports = phone.turns.ports._replace(store=Forgetful(store))  # type: ignore[arg-type]
+    reply = await phone.send("3")
+    assert reply == Reply("Сеанс завершён. Наберите код заново.", True)
+    assert not phone.billing.times("subscribers.set_language")
+
+
+async def test_a_dialogue_that_is_ended_after_its_change_says_that_something_may_have_happened(
+    store: RedisStore,
+) -> None:
+    phone = Phone(store, subscribers__set_language=[Done({"language": "en"})])
+    await phone.dial("111", "9")
+    phone.turns.ports = phone.turns.ports._replace(store=Forgetful(store, saves_before=1))  # type: ignore[arg-type]
+    reply = await phone.send("3")
+    assert phone.billing.times("subscribers.set_language") == 1
+    assert reply is not None
+    assert reply.text == phone.turns.own_words("being_checked", LINK, "ru").text
 
 
 async def test_an_answer_after_the_end_is_told_to_dial_again(store: RedisStore) -> None:

@@ -26,6 +26,7 @@ from ussd_engine.config import Link, read_settings
 from ussd_engine.metrics import Metrics
 from ussd_engine.outbox import NotSent, Outbox, Part, Sms
 from ussd_engine.peer_config import Address, ClientLink, RouteConfig
+from ussd_engine.queues import Queues
 from ussd_engine.record import SmsRecord
 from ussd_engine.sms_dialect import SmsDialect
 
@@ -46,11 +47,12 @@ class Esme:
         )  # fmt: skip
         self.link = Link("smsc", config, SERVER.network, dataclasses.replace(SERVER.dialect, sms=sms))
         self.binds = Binds()
+        self.queues = Queues()
         self.metrics = Metrics()
         self.records: list[SmsRecord] = []
         self.outbox = Outbox(
-            self.binds, {"kcell": RouteConfig(("smsc",), "111")}, self.metrics, asyncio.get_running_loop().time,
-            lambda: 0.0, lambda record: self.records.append(record(1)),
+            self.binds, self.queues, {"kcell": RouteConfig(("smsc",), "111")}, self.metrics,
+            asyncio.get_running_loop().time, lambda: 0.0, lambda: 0.0, lambda record: self.records.append(record(1)),
         )  # fmt: skip
 
     def request(self, bind: Bind, pdu: Pdu) -> None:
@@ -61,7 +63,7 @@ class Esme:
 
     def response(self, bind: Bind, request: Pdu, response: Pdu | None, context: object) -> None:
         assert isinstance(context, Part)
-        self.outbox.answered(context, response)
+        self.outbox.answered(bind, context, response)
 
     def quirk(self, bind: Bind, kind: str) -> None:
         raise AssertionError(kind)
@@ -71,6 +73,7 @@ class Esme:
 
     def gone(self, bind: Bind, reason: str) -> None:
         self.binds.drop(bind)
+        self.queues.gone(bind)
 
     async def send(self, text: str = "Hello", number: str = NUMBER, valid_seconds: float | None = None) -> str:
         return await self.outbox.send(Sms(number, "kcell", "balance", text, valid_seconds))
@@ -193,6 +196,34 @@ async def test_a_full_window_is_waited_for(smsc: FakeSmsc, bound: Opened) -> Non
     await asyncio.gather(esme.send("one", NUMBER), esme.send("two", OTHER))
     assert {sms.text for sms in smsc.sms} == {"one", "two"}
     assert esme.counted("ussd_sms_total", outcome="put_off") > 0
+
+
+async def test_an_sms_that_waits_leaves_as_soon_as_there_is_room(
+    smsc: FakeSmsc, bound: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox_module, "WAIT_SECONDS_MIN", 60.0)  # whoever waited for time would wait in vain
+    esme = await bound(limits=Limits(window_out=1))
+    smsc.treatment = Treatment(delay_seconds=0.005)
+    await asyncio.gather(*(esme.send("Hello", f"7701000000{n}") for n in range(10)))
+    assert len(smsc.sms) == 10
+
+
+async def test_waits_between_tries_of_many_differ(smsc: FakeSmsc, esme: Esme, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "WAIT_SECONDS_MIN", 0.2)
+    fractions = iter((0.0, 1.0))
+    monkeypatch.setattr(esme.outbox, "_random", lambda: next(fractions))
+    smsc.treat_next_sms(NUMBER, BUSY)
+    smsc.treat_next_sms(OTHER, BUSY)
+    loop, took = asyncio.get_running_loop(), {}
+
+    async def send(number: str) -> None:
+        began = loop.time()
+        await esme.send("Hello", number)
+        took[number] = loop.time() - began
+
+    await asyncio.gather(send(NUMBER), send(OTHER))
+    assert took[NUMBER] >= 0.2
+    assert 0.1 <= took[OTHER] < took[NUMBER]
 
 
 async def test_a_window_that_stays_full_is_said(smsc: FakeSmsc, esme: Esme, monkeypatch: pytest.MonkeyPatch) -> None:
