@@ -84,7 +84,7 @@ async def serve(settings: Settings) -> None:
     """Runs the engine until SIGTERM or SIGINT. Raises StartError, StrictYamlError."""
     read = menu_folder.fingerprint(settings.path(settings.engine.menus))
     catalog = await _first_catalog(settings)
-    json_logs.configure(settings.engine.log_level, Masker(key_of(settings, settings.engine.masking_key_file)))
+    json_logs.configure(settings.engine.log_level, _masker(settings))
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -203,6 +203,7 @@ class _Engine:
         reception = Reception(
             self._dialogues, SmsTurns(self._ports, self._turns), self._outbox, self._binds, settings.links,
             self._chronicle, accounts, self.work, self._metrics, self._states, self._traces, bind_pdus, self._process,
+            _masker(settings),
         )  # fmt: skip
         reactor = reactor_on(self._loop)
         for upstream in _upstreams(reactor, settings, reception, bind_pdus):
@@ -287,6 +288,10 @@ class _Engine:
             self._versions, self._store, self._billing, greetings, witness, self._loop.time, time.time, new_id,
             self.settings.engine.sessions.idle_seconds, self._process, self._asking_on.ask,
         )  # fmt: skip
+
+
+def _masker(settings: Settings) -> Masker:
+    return Masker(key_of(settings, settings.engine.masking_key_file))
 
 
 def _keys(settings: Settings, files: Mapping[str, str]) -> ClientKeys:

@@ -295,15 +295,16 @@ class Taking:
         return step
 
     async def _keep_before_call(self, session: Session) -> Session | None:
+        """What was dialled and is not walked yet lives in this turn alone: it may be anything, also a PIN."""
         ports = self._ports
         kept = replace(
             session, version=session.version + 1, input_mark=self._mark, at=ports.wall_clock(), owner=ports.process
         )
-        self._session = kept
+        self._session, stored = kept, replace(kept, parts=())
         if session.version:
-            saved = await ports.store.save(kept, stamp_of(session), self._seconds(kept))
+            saved = await ports.store.save(stored, stamp_of(session), self._seconds(kept))
             return kept if saved else None
-        before = await ports.store.begin(kept, self._seconds(kept))
+        before = await ports.store.begin(stored, self._seconds(kept))
         if before is not None:
             raise _Repeated(before)
         return kept
