@@ -55,6 +55,7 @@ class Stand:
         say: Callable[[str], None],
         *,
         engines: int = 1,
+        numbers: int = NUMBERS,
         change: Callable[[dict[str, Any]], None] = lambda _config: None,
     ) -> None:
         self.folder = folder
@@ -66,6 +67,7 @@ class Stand:
         """How often each part was killed."""
         self._say = say
         self._change = change
+        self._numbers = numbers
         self._threads = ThreadPoolExecutor(16)
         self._configs: dict[str, Path] = {}
 
@@ -98,7 +100,7 @@ class Stand:
         await asyncio.gather(self.start(POSTGRES), self.start(REDIS))
         await self._in_thread(programs.migrate, self.config)
         self._say("making subscribers …")
-        await self._in_thread(programs.seed, self.config, NUMBERS)
+        await self._in_thread(programs.seed, self.config, self._numbers)
         await self.start(CORE)
         self._say(f"starting {len(self.engines)} engine(s) …")
         await asyncio.gather(*(self.start(name) for name in self.engines))

@@ -143,7 +143,7 @@ class _Engine:
         self._binds = Binds()
         self._states = LinkStates(settings.links, self._loop.time, time.time)
         self._metrics.registry.register(LinkMetrics(self._states, self._binds.in_flight))
-        self._traces = Traces(self._binds, self._loop.time)
+        self._traces = Traces(self._binds, self._loop.time, self._addresses)
         self._listeners: list[Listener] = []
         self._upstreams: list[Upstream] = []
         self._http: HttpSide | None = None
@@ -254,6 +254,12 @@ class _Engine:
             refused = watch.state.refused_at is not None
             self._metrics.menus(self._versions.count, watch.swaps, watch.refusals, refused=refused)
             await asyncio.sleep(METRICS_SECONDS)
+
+    def _addresses(self) -> frozenset[str]:
+        """The codes, short numbers and names that are ours."""
+        routes = self.settings.engine.routes.values()
+        senders = {sender for route in routes for sender in (route.sender, *route.senders.values())}
+        return self._versions.current.addresses | senders
 
     def _record_files(self) -> RecordFiles | None:
         records = self.settings.engine.records
