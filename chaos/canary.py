@@ -39,6 +39,7 @@ from ussd_engine.operator_side import HISTORY_PATH, LINKS_PATH, TRACE_PATH
 RUNS: Final = 500
 AT_A_TIME: Final = 12
 NUMBERS: Final = 1000
+CUT_SHORT_SECONDS: Final = 8.0
 TRACED_SECONDS: Final = 3600.0
 TORN_SECONDS: Final = 0.6
 TORN: Final = ("pin_changes", "temporary_passwords", "vouchers", "statement_codes", "inbox")
@@ -184,15 +185,17 @@ async def _faults(stand: Stand, town: Town, doors: Doors, terms: Terms, report: 
     """Engine and core die in the middle of flows, and tables are gone; a story that is cut short is none of ours."""
     lost: collections.Counter[str] = collections.Counter()
 
-    async def cut_short(name: str, story: Story) -> None:
+    async def cut_short(story: Story) -> None:
         try:
-            await story()
+            async with asyncio.timeout(CUT_SHORT_SECONDS):
+                await story()
         except (*LOST, OSError, aiohttp.ClientError) as error:
             lost[type(error).__name__] += 1
 
-    for fault in (_engine_dies, _core_dies, _tables_are_gone):
-        stories = [cut_short(name, story) for name, story in _stories(town, doors) for _ in range(terms.times(3))]
-        telling = asyncio.gather(*stories)
+    faults = (_engine_dies, _core_dies, _tables_are_gone)
+    for nth, fault in enumerate(faults):
+        told = _stories(town, doors) * terms.times(10)
+        telling = asyncio.gather(*(cut_short(story) for _, story in told[nth :: len(faults)]))
         await asyncio.sleep(0.3)
         await fault(stand)
         await telling
