@@ -7,7 +7,8 @@ Rules of this file:
   refused change has written is rolled back, unless it says that its traces must stay (`Counted`).
 - The same id with another operation, number or arguments is a mistake of the caller (`OtherArguments`).
 - What is told once (`Once`) is in the first answer alone.
-- Secrets are no part of the fingerprint: nothing from which a PIN could be tried out is ever kept.
+- Secrets are no part of the fingerprint, nor is a digest of what may be one: nothing from which a PIN or a code could
+  be tried out is ever kept.
 - Work that takes long, such as hashing, is done before the transaction, without a connection (`perform_prepared`). What
   was found then is looked at again inside; when it has changed, everything is done anew (`Outdated`).
 """
@@ -19,7 +20,7 @@ import contextlib
 import hashlib
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import asyncpg
 import msgspec
@@ -43,6 +44,8 @@ _STORED = "SELECT fingerprint, state, answer FROM calls WHERE call_id = $1"
 _STORE = "UPDATE calls SET state = $2, answer = $3 WHERE call_id = $1"
 _STATUS = "SELECT state, answer FROM calls WHERE call_id = $1 AND msisdn = $2"
 
+_GUESSABLE: Final = {"inbox.accept": frozenset({"digest"})}
+"""Arguments that are no secrets, and from which one can be found by trying: the text of an SMS may be a code."""
 _COMMIT_REFUSED = (asyncpg.IntegrityConstraintViolationError, asyncpg.TransactionRollbackError)
 """By these the server itself says that it did not commit."""
 
@@ -92,9 +95,11 @@ Preparing: TypeAlias = "Callable[[Pool, Call], Awaitable[Change]]"
 
 
 def fingerprint(call: Call) -> bytes:
-    """32 octets that are equal for equal operation, number and arguments; secrets are left out."""
+    """32 octets that are equal for equal operation, number and arguments; what may not be guessed is left out."""
     fields = OPERATIONS[call.operation].arguments
-    open_arguments = {n: v for n, v in call.arguments.items() if n in fields and type(fields[n].type) is not Secret}
+    hidden = {name for name, field in fields.items() if type(field.type) is Secret}
+    hidden |= _GUESSABLE.get(call.operation, frozenset())
+    open_arguments = {n: v for n, v in call.arguments.items() if n in fields and n not in hidden}
     by = [call.by] if call.by else []
     return hashlib.sha256(_encoder.encode([call.operation, call.msisdn, open_arguments, *by])).digest()
 

@@ -62,6 +62,7 @@ class Stand:
         say: Callable[[str], None],
         *,
         engines: int = 1,
+        numbers: int = NUMBERS,
         change: Callable[[dict[str, Any]], None] = lambda _config: None,
         sources: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
@@ -76,6 +77,7 @@ class Stand:
         self._say = say
         self._change = change
         self._sources = sources
+        self._numbers = numbers
         self._threads = ThreadPoolExecutor(16)
         self._configs: dict[str, Path] = {}
 
@@ -108,7 +110,7 @@ class Stand:
         await asyncio.gather(self.start(POSTGRES), self.start(REDIS))
         await self._in_thread(programs.migrate, self.config)
         self._say("making subscribers …")
-        await self._in_thread(programs.seed, self.config, NUMBERS)
+        await self._in_thread(programs.seed, self.config, self._numbers)
         await self.start(CORE)
         self._say(f"starting {len(self.engines)} engine(s) …")
         await asyncio.gather(*(self.start(name) for name in self.engines))

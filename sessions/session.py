@@ -58,7 +58,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     values: dict[str, Any] = {}
     tries: int = 0
     parts: tuple[str, ...] = ()
-    """What was dialled after the code and is not walked yet; empty once a screen has been shown."""
+    """What was dialled after the code and is not walked yet: for the turn that walks it, and never stored."""
     dialled_at: str = ""
     """The screen that a dialled part has answered last, in the first turn; "" when none has."""
     pending: Pending | None = None
@@ -66,7 +66,7 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     """The screen last sent, for a repeat of the same input."""
     ended: bool = False
     input_mark: str = ""
-    """What tells a repeated input from a new one: connection, sequence number, checksum."""
+    """What tells a repeated input from a new one: connection, sequence number, keyed hash."""
     at: float = 0.0
     """When its last turn was kept, seconds since 1970."""
     code: str = ""

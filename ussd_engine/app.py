@@ -84,7 +84,7 @@ class StartError(Exception):
 async def serve(settings: Settings) -> None:
     """Runs the engine until SIGTERM or SIGINT. Raises StartError, StrictYamlError."""
     read = menu_folder.fingerprint(settings.path(settings.engine.menus))
-    json_logs.configure(settings.engine.log_level, Masker(key_of(settings, settings.engine.masking_key_file)))
+    json_logs.configure(settings.engine.log_level, _masker(settings))
     catalog = await _first_catalog(settings)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
@@ -146,7 +146,7 @@ class _Engine:
         self._queues = Queues()
         self._states = LinkStates(settings.links, self._loop.time, time.time)
         self._metrics.registry.register(LinkMetrics(self._states, self._binds.in_flight))
-        self._traces = Traces(self._binds, self._loop.time)
+        self._traces = Traces(self._binds, self._loop.time, self._addresses)
         self._listeners: list[Listener] = []
         self._upstreams: list[Upstream] = []
         self._http: HttpSide | None = None
@@ -207,6 +207,7 @@ class _Engine:
         reception = Reception(
             self._dialogues, SmsTurns(self._ports, self._turns), self._outbox, self._binds, settings.links,
             self._chronicle, accounts, self.work, self._metrics, self._states, self._traces, bind_pdus, self._process,
+            _masker(settings),
         )  # fmt: skip
         reactor = reactor_on(self._loop)
         for upstream in _upstreams(reactor, settings, reception, bind_pdus):
@@ -258,6 +259,12 @@ class _Engine:
             self._metrics.menus(self._versions.count, watch.swaps, watch.refusals, refused=refused)
             await asyncio.sleep(METRICS_SECONDS)
 
+    def _addresses(self) -> frozenset[str]:
+        """The codes, short numbers and names that are ours."""
+        routes = self.settings.engine.routes.values()
+        senders = {sender for route in routes for sender in (route.sender, *route.senders.values())}
+        return self._versions.current.addresses | senders
+
     def _record_files(self) -> RecordFiles | None:
         records = self.settings.engine.records
         if records is None:
@@ -291,6 +298,10 @@ class _Engine:
             self._versions, self._store, self._billing, greetings, witness, self._loop.time, time.time, new_id,
             self.settings.engine.sessions.idle_seconds, self._process, self._asking_on.ask,
         )  # fmt: skip
+
+
+def _masker(settings: Settings) -> Masker:
+    return Masker(key_of(settings, settings.engine.masking_key_file))
 
 
 def _keys(settings: Settings, files: Mapping[str, str]) -> ClientKeys:

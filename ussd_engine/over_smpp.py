@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from typing import NamedTuple, TypeAlias
 
+from masking import Masker
 from smpp import constants
 from smpp.pdu import DataSm, DeliverSm, Pdu, SubmitSm, Tlv, find_tlv
 from smpp.states import MAY_SEND, Role, State
@@ -54,19 +54,20 @@ class Message(NamedTuple):
     op: Value | None
     """The operation, where there was one."""
     mark: str
-    """Tells a repeat from a new input: sequence number and checksum; the connection is added by who knows it."""
+    """Tells a repeat from a new input: sequence number and keyed hash; the connection is added by who knows it. It is
+    stored, and what was typed may be a PIN: nobody without the key can try that out."""
     thread: Thread = UNTIED
     counted: bool = False
     """The mark is the peer's own count: it is true on every connection."""
 
 
-def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: str) -> Message:
+def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: str, masker: Masker) -> Message:
     """What the peer said. The E bit of its_session_info (end of session) makes it an abort, whatever the op."""
     tlvs = dict(reversed(pdu.tlvs))  # of two alike the first counts, as in `find_tlv`
     octets = b"" if isinstance(pdu, DataSm) else pdu.short_message
     octets = octets or tlvs.get(constants.TAG_MESSAGE_PAYLOAD, b"")
     if dialect.envelope is not None and (opened := envelope.opened(octets, dialect.envelope)) is not None:
-        return _from_envelope(opened, pdu, dialect, country)
+        return _from_envelope(opened, pdu, dialect, country, masker)
     op: Value | None = None
     if dialect.op_in == "ussd_service_op":
         value = tlvs.get(constants.TAG_USSD_SERVICE_OP)
@@ -81,8 +82,8 @@ def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: 
     text = decode_text(octets, coding, alphabet)
     number = msisdn.from_address(pdu.source_addr, pdu.source_addr_ton, country)
     code = pdu.destination_addr
-    check = zlib.crc32(octets, zlib.crc32(code.encode()))
-    mark = f"{pdu.sequence_number:x}-{check:x}"
+    check = masker.text(code.encode() + b"\0" + octets)
+    mark = f"{pdu.sequence_number:x}-{check}"
     if dialect.session is None and not dialect.echoed_tags:
         return Message(kind, number, code, text, op, mark)
     thread = _thread(tlvs, dialect)
@@ -91,7 +92,7 @@ def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: 
     mark = (
         f"={thread.reference}-{thread.sequence:x}"  # a number of 8 bits comes again: what is dialled tells two begins
     )
-    return Message(kind, number, code, text, op, f"{mark}-{check:x}" if kind is Kind.BEGIN else mark, thread, True)
+    return Message(kind, number, code, text, op, f"{mark}-{check}" if kind is Kind.BEGIN else mark, thread, True)
 
 
 def _thread(tlvs: Mapping[int, bytes], dialect: Dialect) -> Thread:
@@ -122,19 +123,19 @@ def allotted(response: Pdu, dialect: Dialect) -> str:
 
 
 def _from_envelope(
-    opened: envelope.Opened, pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: str
+    opened: envelope.Opened, pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: str, masker: Masker
 ) -> Message:
     """A message whose number, operation, session and text are fields of an envelope."""
     ton = msisdn.TON_UNKNOWN if opened.msisdn else pdu.source_addr_ton
     session = opened.session.encode()
-    check = zlib.crc32(repr(opened).encode(), zlib.crc32(pdu.destination_addr.encode()))
+    check = masker.text(f"{pdu.destination_addr}\0{opened!r}".encode())
     return Message(
         dialect.kinds.get(opened.op, Kind.UNKNOWN),
         msisdn.from_address(opened.msisdn or pdu.source_addr, ton, country),
         pdu.destination_addr,
         opened.text,
         opened.op,
-        f"{pdu.sequence_number:x}-{check:x}",
+        f"{pdu.sequence_number:x}-{check}",
         Thread(session.hex() if len(session) <= REFERENCE_OCTETS_MAX else ""),
     )
 

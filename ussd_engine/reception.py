@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
+from masking import Masker
 from smpp import constants
 from smpp.errors import BindRefused
 from smpp.pdu import (
@@ -100,8 +101,10 @@ class Reception:
         traces: Traces,
         bind_pdus: Mapping[str, BindPdu],
         process: str,
+        masker: Masker,
     ) -> None:
         """`bind_pdus`: how we bind to whom we bind to. `process`: tells this process' binds from another's."""
+        self._masker = masker
         self._states = states
         self._traces = traces
         self._bind_pdus = bind_pdus
@@ -111,7 +114,6 @@ class Reception:
         self._binds = binds
         self._links = links
         self._versions = sms_turns.ports.versions
-        self._wall_clock = sms_turns.ports.wall_clock
         self._chronicle = chronicle
         self._joiners = {name: Joiner(link.dialect.default_alphabet) for name, link in links.items()}
         self._sms_working: Counter[tuple[str, str]] = Counter()
@@ -224,7 +226,7 @@ class Reception:
             self._accept(bind, pdu)
             self._outbox.receipt(link, receipt)
             return
-        message = over_smpp.read_message(pdu, link.dialect, link.network.country)
+        message = over_smpp.read_message(pdu, link.dialect, link.network.country, self._masker)
         if message.kind is Kind.SMS:
             self._sms(bind, link, pdu, message)
         elif status := self._refusal(message):
@@ -297,7 +299,7 @@ class Reception:
             self._chronicle.sms(
                 sms_record(
                     "mo", sms.msisdn, sms.link.config.network, sms.link.name, sms.short_number, service.id,
-                    self._wall_clock(), _parts(sms.text), "accepted", verdict.inbox_id,
+                    self._sms_turns.ports.wall_clock(), _parts(sms.text), "accepted", verdict.inbox_id,
                 )
             )  # fmt: skip
             if verdict.answer is not None:

@@ -310,14 +310,15 @@ class Taking:
         return step
 
     async def _keep_before_call(self, session: Session) -> Session | None:
+        """What was dialled and is not walked yet lives in this turn alone: it may be anything, also a PIN."""
         ports = self._ports
         kept = replace(
             session, version=session.version + 1, input_mark=self._mark, at=ports.wall_clock(), owner=ports.process
         )
-        self._session = kept
+        self._session, stored = kept, replace(kept, parts=())
         if session.version:
-            return kept if await self._save(kept, session) else None
-        before = await ports.store.begin(kept, self._seconds(kept))
+            return kept if await self._save(stored, session) else None
+        before = await ports.store.begin(stored, self._seconds(kept))
         if before is not None:
             raise _Repeated(before)
         return kept

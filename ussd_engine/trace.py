@@ -3,15 +3,15 @@
 Rules of this file:
 - What subscribers type and what we tell them may be a PIN, a code, a password: of every text only its length and its
   alphabet are shown, never an octet of it, in whatever parameter it comes. Passwords of binds likewise.
-- An address of a subscriber's length leaves masked, like every number in the log; a shorter one is a short number, and
-  shown; of a dialled string the service code is.
+- An address of a subscriber's length leaves masked, like every number in the log. Codes and short numbers of services
+  are shown, of a dialled string the code; what no service knows may be a PIN that was dialled, and is not.
 - A trace ends by itself, so that none is forgotten.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
@@ -31,8 +31,8 @@ _TEXTS: Final = frozenset({"short_message", "password"})
 _NUMBERS: Final = {"source_addr", "destination_addr", "esme_addr"}
 _TEXT_TAGS: Final = frozenset({c.TAG_MESSAGE_PAYLOAD})
 _TAGS_SHOWN: Final = {getattr(c, name) for name in vars(c) if name.startswith("TAG_")} - _TEXT_TAGS - {c.TAG_PLUS_IMSI}
-_CODE: Final = re.compile(r"(\*?[^*#]*).*", re.DOTALL)
-"""A dialled string, of which only the service code is shown: what is dialled behind it may be anything."""
+_CODE: Final = re.compile(r"\*?([^*#]*)")
+"""The service code of a dialled string: what is dialled behind it may be anything."""
 _PLAIN_NUMBER_DIGITS: Final = 8
 """An address of fewer digits is a short number or a code, and nobody's."""
 
@@ -40,8 +40,9 @@ _PLAIN_NUMBER_DIGITS: Final = 8
 class Traces:
     """Which links are traced, and until when."""
 
-    def __init__(self, binds: Binds, now: Callable[[], float]) -> None:
-        """`now`: monotonic seconds."""
+    def __init__(self, binds: Binds, now: Callable[[], float], addresses: Callable[[], Container[str]]) -> None:
+        """`now`: monotonic seconds. `addresses`: the codes, short numbers and names that are ours."""
+        self._addresses = addresses
         self._binds = binds
         self._now = now
         self._until: dict[str, float] = {}
@@ -71,15 +72,15 @@ class Traces:
         def shown(received: bool, octets: bytes) -> None:
             if self.is_on(link):
                 way = "in" if received else "out"
-                self._log.info("pdu", link=link, bind=bind.name, direction=way, **described(octets))
+                self._log.info("pdu", link=link, bind=bind.name, direction=way, **described(octets, self._addresses()))
             else:
                 bind.trace(None)
 
         bind.trace(shown)
 
 
-def described(octets: bytes) -> Mapping[str, Any]:
-    """A PDU as a log may show it. Never raises for what a peer sent."""
+def described(octets: bytes, addresses: Container[str] = ()) -> Mapping[str, Any]:
+    """A PDU as a log may show it. Never raises for what a peer sent. `addresses`: those that are ours."""
     header = {"octets": len(octets)}
     if len(octets) >= 16:
         command, status, sequence = (int.from_bytes(octets[at : at + 4], "big") for at in (4, 8, 12))
@@ -91,25 +92,34 @@ def described(octets: bytes) -> Mapping[str, Any]:
         pdu = decode(octets)
     except (PduError, FramingError) as error:
         return {**named, **header, "unreadable": type(error).__name__}
-    return {**named, **header, **_fields(pdu), **_tlvs(pdu)}
+    return {**named, **header, **_fields(pdu, addresses), **_tlvs(pdu)}
 
 
-def _fields(pdu: Pdu) -> dict[str, Any]:
+def _fields(pdu: Pdu, addresses: Container[str]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, value in pdu._asdict().items():  # type: ignore[attr-defined]
         if name in ("tlvs", "sequence_number", "command_status") or value in ("", 0, b"", ()):
             continue
         if name in _TEXTS:
             shown[name] = f"<{len(value)} octets>"
-        elif name in _NUMBERS and "*" not in value and sum(map(str.isdigit, value)) >= _PLAIN_NUMBER_DIGITS:
-            shown[name] = f"…{value[-4:]}"
-        elif name in _NUMBERS and "*" in value:
-            shown[name] = _CODE.sub(r"\1…", value, count=1)
+        elif name in _NUMBERS:
+            shown[name] = _address(value, addresses)
+        elif name == "service_type" and not value.isalpha():
+            shown[name] = f"<{len(value)} characters>"
         elif isinstance(value, tuple):
             shown[name] = f"<{len(value)} entries>"
         else:
             shown[name] = value
     return shown
+
+
+def _address(value: str, addresses: Container[str]) -> str:
+    code = _CODE.match(value)
+    if code is not None and code[1] in addresses:
+        return f"*{code[1]}…" if value.startswith("*") else value if value == code[1] else f"{code[1]}…"
+    if "*" not in value and sum(map(str.isdigit, value)) >= _PLAIN_NUMBER_DIGITS:
+        return f"…{value[-4:]}"
+    return f"<{len(value)} characters>"
 
 
 def _tlvs(pdu: Pdu) -> dict[str, Any]:

@@ -51,6 +51,12 @@ class Catalog(NamedTuple):
             None,
         )
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Every service code and short number."""
+        numbers = (number for service in self.services.values() if service.sms for number in service.sms.to)
+        return frozenset({code[0] for code in self.by_code} | set(numbers))
+
     def tells_of(self, network: str, event: str) -> Service | None:
         """The service that words this event of the core, on this network."""
         return next((each for each in self.services.values() if event in each.notices and serves(each, network)), None)

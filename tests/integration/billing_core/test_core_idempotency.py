@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from billing.calls import Call, Done, NotMade, Refused, Unknown
-from billing.contract import OPERATIONS, Field, Secret
+from billing.contract import OPERATIONS, Field, Secret, Value
 from billing_core import idempotency
 from billing_core.database import Connection
 from billing_core.idempotency import (
@@ -233,6 +233,13 @@ async def test_what_is_told_once_is_in_the_first_answer_alone_and_is_kept_nowher
     assert await perform(core, call, tells_once) == Done({"language": "ru"})
     kept = await core.pool.fetchval("SELECT c::text FROM calls c WHERE call_id = $1", uuid.UUID(call.id))
     assert "31415926" not in kept
+
+
+def test_the_text_of_an_sms_which_may_be_a_code_leaves_no_trace_in_the_fingerprint() -> None:
+    told: dict[str, Value] = {"link": "kcell", "short_number": "4259", "digest": "a" * 64}
+    call = Call(str(uuid.uuid4()), "inbox.accept", "77010000001", "ru", told)
+    assert fingerprint(call) == fingerprint(call._replace(arguments={**told, "digest": "b" * 64}))
+    assert fingerprint(call) != fingerprint(call._replace(arguments={**told, "link": "other"}))
 
 
 def test_a_secret_leaves_no_trace_in_the_fingerprint(monkeypatch: pytest.MonkeyPatch) -> None:

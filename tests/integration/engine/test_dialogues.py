@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from masking import Masker
 from sessions.redis_store import RedisStore
 from smpp.constants import ESME_RMSGQFUL, ESME_RSYSERR, ESME_RTHROTTLED
 from smpp.dial import dial
@@ -46,6 +47,7 @@ LINK: Link = SETTINGS.links["kcell-ussdc"]
 OTHER = LINK._replace(name="partner")
 CATALOG = catalog_in(ROOT / "menus")
 NUMBER = "77010000007"
+MASKER = Masker(b"k" * 32)
 DIALECTS = read_dialects(ROOT / "dialects")
 SPEC = LINK._replace(name="spec", dialect=DIALECTS["spec"][0])
 MICA = LINK._replace(name="mica", dialect=DIALECTS["mica"][0])
@@ -126,7 +128,8 @@ class Desk:
             source_addr_ton=1, source_addr=number, destination_addr=code, short_message=text.encode(),
             tlvs=(Tlv(0x0501, bytes((op,))), *tlvs), sequence_number=self.sequence,
         )  # fmt: skip
-        self.dialogues.heard(cast(Bind, bind), link, over_smpp.read_message(pdu, link.dialect, "KZ"))
+        message = over_smpp.read_message(pdu, link.dialect, "KZ", MASKER)
+        self.dialogues.heard(cast(Bind, bind), link, message)
 
     async def rest(self) -> None:
         """Waits until what has been begun is done; not for what hangs."""
@@ -447,7 +450,7 @@ async def test_a_push_that_is_refused_leaves_the_dialogue_alone_that_the_subscri
 async def test_a_dial_again_that_waits_for_room_is_said_when_there_is_some(desk: Desk) -> None:
     bind = desk.bind("a")
     await desk.says(bind, "*111#", 1)
-    exchange = Exchange(cast(Bind, bind), LINK, over_smpp.read_message(SubmitSm(), LINK.dialect, "KZ"), 0.0)
+    exchange = Exchange(cast(Bind, bind), LINK, over_smpp.read_message(SubmitSm(), LINK.dialect, "KZ", MASKER), 0.0)
     exchange.started, bind.room = asyncio.get_running_loop().time(), 0
     desk.dialogues._turn_away(exchange)
     bind.room = 1

@@ -240,6 +240,13 @@ async def test_a_code_that_changes_something_is_kept_before_its_call(store: Redi
     assert kept.pending.operation == "cabinet.temporary_password"
 
 
+async def test_what_was_dialled_and_is_not_walked_yet_is_not_kept(store: RedisStore) -> None:
+    phone = Phone(store, cabinet__temporary_password=[PASSWORD])
+    await phone.dial("245", "8305")  # somebody has typed a PIN behind a code
+    assert phone.billing.stored_then[-1].pending.operation == "cabinet.temporary_password"
+    assert phone.billing.stored_then[-1].parts == ()
+
+
 async def test_a_repeat_of_such_a_code_changes_nothing_more(store: RedisStore) -> None:
     phone = Phone(store, cabinet__temporary_password=[PASSWORD])
     first = await phone.dial("245", mark="c1/5-5")

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from masking import Masker
 from smpp.codec import decode, encode
 from smpp.pdu import DataSm, DeliverSm, SubmitSm, Tlv, find_tlv
 from smpp.states import Role
@@ -21,6 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 DIALECTS = read_dialects(ROOT / "dialects")
 DATA = {path.stem: read_file(path).plain() for path in sorted((ROOT / "tests/data/dialects").glob("*.yaml"))}
 NUMBER, CODE = "77010000007", "*111#"
+MASKER = Masker(b"k" * 32)
 ROLES = {"esme": Role.CLIENT, "server": Role.SERVER}
 OTHER_ROLE = {Role.CLIENT: Role.SERVER, Role.SERVER: Role.CLIENT}
 WORDS = {Kind.BEGIN: "begin", Kind.REPLY: "reply", Kind.ABORT: "abort", Kind.NOTIFIED: "notified"}
@@ -66,7 +68,7 @@ def read(spoken: Dialect, *tlvs: Tlv, text: bytes = b"", **fields: Any) -> Messa
         **{"source_addr_ton": 1, "source_addr": NUMBER, "destination_addr": CODE, "sequence_number": 7, **fields},
         short_message=text, tlvs=tlvs,
     )  # fmt: skip
-    return over_smpp.read_message(pdu, spoken, "KZ")
+    return over_smpp.read_message(pdu, spoken, "KZ", MASKER)
 
 
 def op(value: int) -> Tlv:
@@ -101,7 +103,7 @@ def test_a_dialect_is_spoken_to_the_octet(name: str, role: str) -> None:
         if "in" in step.fields:
             pdu = decode(step.octets)
             assert isinstance(pdu, SubmitSm | DeliverSm | DataSm)
-            message = over_smpp.read_message(pdu, spoken, "KZ")
+            message = over_smpp.read_message(pdu, spoken, "KZ", MASKER)
             expected = Kind(step.fields["in"]), NUMBER, CODE, step.fields["text"], step.fields["reference"]
             heard = message.kind, message.msisdn, message.code, message.text, message.thread.reference
             assert heard == expected, step.name
@@ -113,6 +115,19 @@ def test_a_dialect_is_spoken_to_the_octet(name: str, role: str) -> None:
             pdu = over_smpp.screen_pdu(text, ends, NUMBER, CODE, spoken, ROLES[role], bound, pushes)
             number = int.from_bytes(step.octets[12:16], "big")
             assert encode(pdu.numbered(number)).hex() == step.octets.hex(), step.name
+
+
+@pytest.mark.parametrize(("name", "role"), table())
+def test_what_was_typed_cannot_be_tried_out_on_its_mark_without_the_key(name: str, role: str) -> None:
+    for step in steps(name, role):
+        if "in" in step.fields:
+            pdu = decode(step.octets)
+            assert isinstance(pdu, SubmitSm | DeliverSm | DataSm)
+            one, other = (
+                over_smpp.read_message(pdu, DIALECTS[name][0], "KZ", Masker(key * 32)) for key in (b"k", b"j")
+            )
+            is_peers_count = one.counted and one.kind is not Kind.BEGIN
+            assert (one.mark == other.mark) is is_peers_count, step.name
 
 
 @pytest.mark.parametrize(("name", "role"), table())

@@ -70,7 +70,22 @@ def test_a_trace_of_octets_that_are_no_pdu_says_so() -> None:
     assert described(bytes.fromhex("00000010000001120000000000000007"))["unreadable"] == "PduError"
 
 
-def test_a_trace_shows_of_a_dialled_address_its_service_code_only() -> None:
-    shown = described(encode(SubmitSm(source_addr="77010000007", destination_addr="*900*1*7373#")))
-    assert shown["destination_addr"] == "*900…"
-    assert "7373" not in str(shown)
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("*900*1*7373#", "*900…"), ("*900#", "*900…"), ("900*7373", "900…"), ("900", "900"), ("4259", "4259"),
+        ("ELSOM", "ELSOM"), ("77010000007", "…0007"), ("*7373#", "<6 characters>"), ("7373", "<4 characters>"),
+        ("*48210375*7373#", "<15 characters>"), ("Kcell 7373", "<10 characters>"), ("#7373", "<5 characters>"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("field", ["source_addr", "destination_addr"])
+def test_a_trace_shows_codes_and_short_numbers_of_ours_and_nothing_else_that_was_dialled(
+    field: str, address: str, shown: str
+) -> None:
+    pdu = SubmitSm(**{field: address})  # type: ignore[arg-type]
+    assert described(encode(pdu), {"900", "4259", "ELSOM"})[field] == shown
+
+
+def test_a_trace_shows_the_service_type_where_it_is_a_word() -> None:
+    assert described(encode(SubmitSm(service_type="USSD")))["service_type"] == "USSD"
+    assert described(encode(SubmitSm(service_type="7373")))["service_type"] == "<4 characters>"

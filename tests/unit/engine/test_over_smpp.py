@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from masking import Masker
 from smpp.pdu import DataSm, DeliverSm, SubmitSm, Tlv
 from smpp.states import Role, State
 from smpp.text import decode_text
@@ -15,6 +16,7 @@ from ussd_engine.dialect import Kind
 
 DIALECT = read_settings(Path(__file__).resolve().parents[3] / "config.yaml").links["kcell-ussdc"].dialect
 NUMBER = "77010000007"
+MASKER = Masker(b"k" * 32)
 
 
 def op(value: int) -> tuple[Tlv, ...]:
@@ -32,19 +34,19 @@ def op(value: int) -> tuple[Tlv, ...]:
 @pytest.mark.parametrize("carrier", [SubmitSm, DeliverSm])
 def test_the_op_says_what_a_message_is(carrier: type[SubmitSm | DeliverSm], tlvs: tuple[Tlv, ...], kind: Kind) -> None:
     pdu = carrier(source_addr_ton=1, source_addr=NUMBER, destination_addr="*111#", short_message=b"3", tlvs=tlvs)
-    message = over_smpp.read_message(pdu, DIALECT, "KZ")
+    message = over_smpp.read_message(pdu, DIALECT, "KZ", MASKER)
     assert (message.kind, message.msisdn, message.text) == (kind, NUMBER, "3")
 
 
 def test_the_text_may_be_in_message_payload() -> None:
     pdu = DataSm(source_addr_ton=1, source_addr=NUMBER, tlvs=(*op(1), Tlv(0x0424, b"*111#")))
-    assert over_smpp.read_message(pdu, DIALECT, "KZ").text == "*111#"
+    assert over_smpp.read_message(pdu, DIALECT, "KZ", MASKER).text == "*111#"
 
 
 def test_two_messages_alike_but_for_their_text_have_two_marks() -> None:
     def mark(text: bytes, sequence: int) -> str:
         pdu = SubmitSm(source_addr=NUMBER, short_message=text, tlvs=op(18), sequence_number=sequence)
-        return over_smpp.read_message(pdu, DIALECT, "KZ").mark
+        return over_smpp.read_message(pdu, DIALECT, "KZ", MASKER).mark
 
     assert mark(b"1", 5) == mark(b"1", 5)
     assert len({mark(b"1", 5), mark(b"2", 5), mark(b"1", 6)}) == 3

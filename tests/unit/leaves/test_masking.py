@@ -20,6 +20,12 @@ def test_a_log_record_never_carries_the_number() -> None:
     assert "7701000" not in str(event)
 
 
+def test_two_texts_are_told_apart_and_cannot_be_tried_out_without_the_key() -> None:
+    masker = Masker(b"k" * 32)
+    assert masker.text(b"8305") == masker.text(b"8305") != masker.text(b"8306")
+    assert masker.text(b"8305") != Masker(b"j" * 32).text(b"8305")
+
+
 def test_a_short_key_is_refused() -> None:
     with pytest.raises(ValueError, match="16 octets"):
         Masker(b"short")
