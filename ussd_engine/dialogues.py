@@ -17,6 +17,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+import failpoints
 from smpp.errors import TooFast, WindowFull, WrongState
 from smpp.pdu import Pdu
 
@@ -138,6 +139,7 @@ class Dialogues:
         return pushed
 
     async def _serve(self, exchange: Exchange, taking: Taking) -> None:
+        await failpoints.written("pdu_answered")
         reply = await self._work.safely(taking.reply(), taking.broken, exchange.msisdn)
         if exchange.overtaken or exchange.reply is not None:
             self._metrics.screens_late.inc()
@@ -154,6 +156,7 @@ class Dialogues:
             exchange.reply = reply
             exchange.remember(taking)
             self._send(exchange)
+            await failpoints.written("screen_submitted")
 
     def _overtake(self, exchange: Exchange | None) -> None:
         if exchange is not None:

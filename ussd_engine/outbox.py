@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
+import failpoints
 from smpp import constants
 from smpp.errors import TooFast, WindowFull, WrongState
 from smpp.pdu import DeliverSmResp, Pdu, SubmitSmResp
@@ -199,6 +200,7 @@ class Outbox:
             raise NotSent("there was no time for all parts")
         part = Part(asyncio.get_running_loop().create_future())
         bind.send(pdu, part, bind.limits.sms_response_seconds)
+        await failpoints.written("sms_submitted")
         try:
             async with asyncio.timeout(left):
                 answer = await part.answer
@@ -206,6 +208,7 @@ class Outbox:
             answer = None
         if answer is None:
             raise NotSent("the peer gave no answer")
+        failpoints.passed("sms_accepted")
         return answer
 
     def answered(self, part: Part, response: Pdu | None) -> None:
