@@ -25,8 +25,9 @@ EXIT_CODE: Final = 86
 """Of a process that a failpoint has ended; nothing else ends one with it."""
 ENGINE: Final = "ussd-engine"
 CORE: Final = "billing-core"
-_ROUNDS: Final = 20
-"""Of the loop, in which what was written leaves; the fifth is the last that Twisted and uvloop need for it."""
+_LEAVES_SECONDS: Final = 0.05
+"""In which what was written leaves, and the peer reads it: a peer that finds the end of the connection right behind a
+request may not even begin with it."""
 
 
 class Point(NamedTuple):
@@ -81,8 +82,7 @@ class _Armed:
 
     async def written(self, name: str) -> None:
         if self._is_last(name):
-            for _ in range(_ROUNDS):
-                await asyncio.sleep(0)
+            await asyncio.sleep(_LEAVES_SECONDS)
             _end(name)
 
     def _is_last(self, name: str) -> bool:
