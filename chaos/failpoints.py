@@ -25,10 +25,12 @@ from billing.signing import key_from_file
 from chaos.judge import judge
 from chaos.load import Load
 from chaos.people import FIRST_PAYER, FIRST_RESERVER, add_people
+from chaos.purchases import Payment, Reservation, Transfer
 from chaos.report import Report, Terms
 from chaos.stand import BINDS, BOUND_SECONDS_MAX, CORE, Stand
-from chaos.stories import Asked, Payment, Reservation, Scene, Story, TopUp, Transfer, Word
+from chaos.stories import Asked, Scene, Story, TopUp, Word
 from stack import places
+from stack.child import StartError
 
 TIMES: Final = 50
 """How often each point ends its process."""
@@ -139,7 +141,8 @@ class _Stage:
 
     async def play(self, trial: Trial) -> None:
         """From the start of the armed process to its death."""
-        await self._start(trial)
+        if not await self._start(trial):
+            return self._died(trial, failpoints.EXIT_CODE, None)  # what others had left open has passed it already
         story: Story | None = None
         began = acted_at = time.monotonic()
         child = self.scene.stand.children[self._part(trial.program)]
@@ -162,7 +165,7 @@ class _Stage:
 
     # --- processes ---
 
-    async def _start(self, trial: Trial) -> None:
+    async def _start(self, trial: Trial) -> bool:
         if self._armed not in (None, trial.program):
             await self._start_part(str(self._armed), "")
         if self._armed != trial.program:
@@ -170,7 +173,13 @@ class _Stage:
             self.scene.deaths += 1
             self.scene.stand.kill(self._part(trial.program))
         self._armed = trial.program
-        await self._start_part(trial.program, f"{trial.point}:{trial.times}")
+        try:
+            await self._start_part(trial.program, f"{trial.point}:{trial.times}")
+        except StartError as error:
+            if f"exit code {failpoints.EXIT_CODE}:" not in str(error):
+                raise
+            return False
+        return True
 
     async def _start_part(self, program: str, failpoint: str) -> None:
         stand = self.scene.stand

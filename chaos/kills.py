@@ -62,7 +62,7 @@ async def _killer(stand: Stand, name: str, times: int, terms: Terms) -> None:
     for nth in range(times):
         await asyncio.sleep(chance.uniform(*PAUSE_SECONDS))
         stand.kill(name)
-        await stand.start(name)
+        await stand.start_again(name)
         _say_at_tenths(terms, name, nth + 1, times)
 
 
@@ -81,7 +81,7 @@ async def _redis(stand: Stand, terms: Terms) -> None:
 
 async def _killed(stand: Stand, _chance: random.Random) -> None:
     stand.kill(REDIS)
-    await stand.start(REDIS)
+    await stand.start_again(REDIS)
 
 
 async def _flushed(stand: Stand, _chance: random.Random) -> None:

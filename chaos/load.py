@@ -40,17 +40,18 @@ ACCEPTED_ACCOUNT, REFUSED_ACCOUNT = "01234567890100", "01234567890190"
 
 _SAYS: Final[tuple[tuple[Said, re.Pattern[str]], ...]] = (
     ("done", re.compile(r"Готово: |Код \d{8}\n|Номер забронирован\.")),
-    ("checking", re.compile(r"провер(яется|яем)")),
+    ("checking", re.compile(r"проверяется")),
     ("busy", re.compile(r"Прошлый платёж|Ведутся работы|слишком много")),
     ("dial_again", re.compile(r"Сеанс завершён")),
     (
         "not_done",
         re.compile(
             r"не списаны|остались в кошельке|временно недоступен|не забронирован|не завершена|не хватает|Не хватает"
-            r"|Никакой|нет номеров|Свободных номеров"
+            r"|Свободных номеров"
         ),
     ),
 )
+_RESUME: Final = re.compile(r"места обрыва")
 _DIGITS: Final = re.compile(r"Наберите (\d\d)\b")
 _NUMBERS_ITEM: Final = re.compile(r"^(\d) 8 (\d{3}) (\d{3}) (\d{4})$", re.MULTILINE)
 
@@ -174,13 +175,9 @@ class Load:
             if said := said_by(screen.text):
                 attempt.said = said
                 return
-            if screen.ends:
+            typed = "2" if _RESUME.search(screen.text) else answers(attempt, screen.text)
+            if typed is None or screen.ends:
                 self.unasked[screen.text[:60]] += 1
-                return
-            typed = "2" if "места обрыва" in screen.text else answers(attempt, screen.text)
-            if typed is None:
-                self.unasked[screen.text[:60]] += 1
-                handset.hang_up()
                 return
             screen = await handset.send(typed, SCREEN_SECONDS)
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -28,18 +29,22 @@ from smpp.fake_smsc import Account, FakeSmsc
 from smpp.limits import Limits
 from smpp.reactor import reactor_on
 from stack import places, postgres_server, programs, redis_server
-from stack.child import Child
+from stack.child import Child, StartError
 from stack.settings import Settings, read_settings
 
 REPOSITORY: Final = Path(__file__).resolve().parent.parent
 CENTRES: Final = {"kcell": "kcell-ussdc", "megacom": "megacom-ussdc"}
 """The networks whose centres this process plays, and the links of `config.yaml` that they take the place of."""
+LANGUAGE: Final = "ru"
+"""Of who has not chosen another, or whose choice is not known for the moment."""
 BINDS: Final = 2
 """Of each engine to each centre."""
 CHEAP_HASHING: Final = {"memory_kib": 8, "passes": 1, "threads": 2, "waiting_max": 512}
 NUMBERS: Final = 200
 CORE, REDIS, POSTGRES = "billing-core", "redis", "postgres"
 BOUND_SECONDS_MAX: Final = 30.0
+AGAIN_SECONDS: Final = 0.1
+AGAIN_SECONDS_MAX: Final = 60.0
 
 
 class Stand:
@@ -133,6 +138,19 @@ class Stand:
         """Starts a part and returns once it is ready; `environment` is laid over ours. Raises StartError."""
         self.children[name] = await self._in_thread(self._starter(name, environment))
 
+    async def start_again(self, name: str) -> None:
+        """Starts a part as a service manager does: until it stays up, since what it needs may be away as well."""
+        until = time.monotonic() + AGAIN_SECONDS_MAX
+        while True:
+            try:
+                await self.start(name)
+            except StartError:
+                if time.monotonic() > until:
+                    raise
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                return
+
     def kill(self, name: str) -> None:
         """kill -9, at once."""
         self.kills[name] = self.kills.get(name, 0) + 1
@@ -194,6 +212,7 @@ class Stand:
         }
         engine["billing"] |= {"url": f"http://127.0.0.1:{core_port}", "breaker_seconds": 0.2}
         for network, link in CENTRES.items():
+            engine["networks"][network]["language"] = LANGUAGE
             engine["links"][f"centre-{network}"] = self._centre(network)
             routed = engine["routes"][network]["links"]
             engine["routes"][network]["links"] = [f"centre-{network}", *(each for each in routed if each != link)]

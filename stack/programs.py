@@ -42,9 +42,9 @@ def installed_programs() -> Programs:
 
 
 def check(config: Path, programs: Programs | None = None, pause: Pause = time.sleep) -> None:
-    """Reads settings and menus, and plays the menus' tests. Raises StartError with the first mistake."""
+    """Reads settings, and checks menus that were not found green before. Raises StartError with the first mistake."""
     command = (programs or installed_programs()).ussd_engine
-    _run("ussd-engine", command, "check", config, CHECK_SECONDS_MAX, pause)
+    _run("ussd-engine", command, "check", config, CHECK_SECONDS_MAX, pause, ("--once",))
 
 
 def migrate(config: Path, programs: Programs | None = None, pause: Pause = time.sleep) -> None:

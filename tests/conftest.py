@@ -196,9 +196,13 @@ def engine_like(
 
 
 def with_free_ports(config: str, free_port: Callable[[], int]) -> str:
-    """The text of a `config.yaml` with other ports, and with folders of the repository where they are read from."""
+    """The text of a `config.yaml` with other ports, and with folders of the repository where they are read from.
+
+    All engines of the tests keep compiled menus in one folder: only the first one checks them.
+    """
     changes = {f"127.0.0.1:{port}": f"127.0.0.1:{free_port()}" for port in (8080, 8081, 2775)}
     changes |= {f" {name}: {name} ": f" {name}: {REPOSITORY / name} " for name in ("menus", "dialects")}
+    changes |= {" menus_compiled: .data/compiled ": f" menus_compiled: {REPOSITORY / '.build/compiled'} "}
     for old, new in changes.items():
         assert old in config, f"config.yaml has no '{old}' any more"
         config = config.replace(old, new)

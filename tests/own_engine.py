@@ -55,8 +55,10 @@ class OwnEngine(NamedTuple):
 
 
 @contextmanager
-def own_engine(stack: RunningStack, name: str, free_port: Callable[[], int]) -> Iterator[OwnEngine]:
-    """Starts an engine of this name with a copy of our menus."""
+def own_engine(
+    stack: RunningStack, name: str, free_port: Callable[[], int], *, checks_anew: bool = False
+) -> Iterator[OwnEngine]:
+    """Starts an engine of this name with a copy of our menus. `checks_anew`: whatever was found green before."""
     folder = stack.config.parent / name
     folder.mkdir()
     menus = folder / "menus"
@@ -67,6 +69,8 @@ def own_engine(stack: RunningStack, name: str, free_port: Callable[[], int]) -> 
         "maintenance_file: .data/maintenance.yaml": f"maintenance_file: {folder / 'maintenance.yaml'}",
         "folder: .data/records ": f"folder: {folder / 'records'} ",
     }
+    if checks_anew:
+        changes[f"menus_compiled: {REPOSITORY / '.build/compiled'} "] = "menus_compiled: null "
     config = engine_like(stack, name, free_port, changes)
     child = start_engine(config)
     try:

@@ -86,8 +86,8 @@ async def serve(settings: Settings) -> None:
     if why := failpoints.refusal(os.environ, production=settings.config.production):
         raise StartError(why)
     read = menu_folder.fingerprint(settings.path(settings.engine.menus))
-    catalog = await _first_catalog(settings)
     json_logs.configure(settings.engine.log_level, Masker(key_of(settings, settings.engine.masking_key_file)))
+    catalog = await _first_catalog(settings)
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -111,7 +111,8 @@ def _asked_to_stop(stop: asyncio.Event) -> None:
 
 async def _first_catalog(settings: Settings) -> Catalog:
     try:
-        result = await compiler.compile_apart(compiler.job_of(settings))
+        kept = compiler.folder_of(settings, structlog.get_logger().warning)
+        result = await compiler.compile_once(compiler.job_of(settings), kept)
     except CompilerFailed as error:
         raise StartError(str(error)) from None
     if result.mistakes:

@@ -1,34 +1,43 @@
 """Menus checked and compiled in a process of their own: a mistake, a bomb or a slow check costs the engine nothing.
 
 The child is `python -m ussd_engine.compiler`: it reads what to check from its standard input, writes what came out to
-its standard output, and ends. Its memory and its time are bounded.
+its standard output, and ends. Its memory and its time are bounded. What it found green is kept (`compiled_folder`)
+under a key made of everything that the verdict depends on: files, terms, and the sources of what checks.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import hashlib
+import importlib.resources
 import os
 import resource
 import sys
 import time
-from collections.abc import Mapping
+import zoneinfo
+from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import msgspec
+import yaml
 
 from strict_yaml import Mistake, Place, StrictYamlError
 
+from .compiled_folder import CompiledFolder
 from .config import Settings
 from .language import compiled, talk
 from .language.catalog import Catalog, catalog_of
-from .language.examine import Terms, examine
+from .language.examine import MenuFolder, Terms, examine
 from .language.menu import Service
 from .language.pages import Limits
 from .menu_folder import read_folder
 
 _HOME = Path(__file__).resolve().parent.parent
+SOURCES = ("strict_yaml.py", "billing/**/*.py", "sessions/**/*.py", "smpp/**/*.py", "ussd_engine/**/*.py")
+"""Whatever a check may run through, and some more: a start after an upgrade may be slow, never wrong."""
 SECONDS_MAX = 60.0
 NICENESS = 10
 MEMORY_OCTETS_MAX = 1024 * 1024 * 1024
@@ -48,7 +57,9 @@ class Job(msgspec.Struct, frozen=True):
     """Name → country, currency, time zone."""
     dialects: dict[str, Limits]
     in_force: list[str] = []
-    """Versions of services that have been through everything on these terms."""
+    """Versions of services that have been through everything on these terms …"""
+    sources: str = ""
+    """… as these sources check: `sources_digest` of the engine that asks."""
 
 
 class Compiled(msgspec.Struct, frozen=True):
@@ -60,6 +71,8 @@ class Compiled(msgspec.Struct, frozen=True):
     counts: dict[str, int]
     seconds: float
     memory_kib: int
+    key: str = ""
+    """Of what was checked, `key_of`; "" when there is a mistake."""
 
 
 def job_of(settings: Settings) -> Job:
@@ -68,7 +81,13 @@ def job_of(settings: Settings) -> Job:
     networks: dict[str, tuple[str, str, str]] = {
         name: (each.country, each.currency, each.time_zone) for name, each in engine.networks.items()
     }
-    return Job(str(settings.path(engine.menus)), networks, dialects_of(settings))
+    return Job(str(settings.path(engine.menus)), networks, dialects_of(settings), sources=sources_digest())
+
+
+def folder_of(settings: Settings, tell: Callable[[str], None]) -> CompiledFolder | None:
+    """Where compiled menus are kept, and who is told what is wrong there; None where the configuration wants none."""
+    name = settings.engine.menus_compiled
+    return CompiledFolder(settings.path(name), tell) if name else None
 
 
 def dialects_of(settings: Settings) -> dict[str, Limits]:
@@ -88,17 +107,82 @@ def terms_of(job: Job) -> Terms:
     return Terms(networks, job.dialects)
 
 
+@cache
+def sources_digest() -> str:
+    """Of all that checks, as it is when this process first asks: our sources, Python, what reads YAML and octets."""
+    digest = hashlib.sha256(f"{sys.version} {msgspec.__version__} {yaml.__version__}".encode())
+    for path in sorted(path for pattern in SOURCES for path in _HOME.glob(pattern)):
+        octets = path.read_bytes()
+        digest.update(f"\n{path.relative_to(_HOME)} {len(octets)}\n".encode() + octets)
+    return digest.hexdigest()
+
+
+def key_of(folder: MenuFolder, job: Job) -> str:
+    """A digest of everything that the verdict on these files depends on. What the folder is called is none of it."""
+    zones = {name: hashlib.sha256(_zone(name)).digest() for _, _, name in job.networks.values()}
+    parts = (sources_digest(), job.networks, zones, job.dialects, folder.menus, folder.talks)
+    return hashlib.sha256(msgspec.msgpack.encode(parts)).hexdigest()
+
+
+def _zone(name: str) -> bytes:
+    """The rules of a time zone, from where Python takes them."""
+    for place in zoneinfo.TZPATH:
+        if (path := Path(place, name)).is_file():
+            return path.read_bytes()
+    return importlib.resources.files("tzdata").joinpath("zoneinfo", name).read_bytes()
+
+
 def compile_here(job: Job) -> Compiled:
     """Checks and compiles in this process."""
     began = time.perf_counter()
+    key, mistakes, catalog, counts = "", [], None, {}
     try:
-        verdict = examine(read_folder(Path(job.folder)), terms_of(job), frozenset(job.in_force))
+        folder = read_folder(Path(job.folder))
+        in_force = frozenset(job.in_force if job.sources == sources_digest() else ())
+        verdict = examine(folder, terms_of(job), in_force)
         mistakes, catalog, counts = list(verdict.mistakes), verdict.catalog, dict(verdict.counts)
+        key = key_of(folder, job) if catalog else ""
     except StrictYamlError as error:
-        mistakes, catalog, counts = list(error.mistakes), None, {}
-    services = {each.version: compiled.to_octets(each) for each in catalog.services.values()} if catalog else {}
+        mistakes = list(error.mistakes)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return Compiled(mistakes[:MISTAKES_MAX], services, counts, time.perf_counter() - began, memory)
+    return Compiled(mistakes[:MISTAKES_MAX], _octets(catalog), counts, time.perf_counter() - began, memory, key)
+
+
+def _octets(catalog: Catalog | None) -> dict[str, bytes]:
+    return {each.version: compiled.to_octets(each) for each in catalog.services.values()} if catalog else {}
+
+
+async def compile_once(job: Job, kept: CompiledFolder | None) -> Compiled:
+    """What is kept of these files on these terms; else compiles in a child, and keeps that. Raises CompilerFailed."""
+    found = await asyncio.to_thread(_found, job, kept)
+    if found is None:
+        found = await compile_apart(job)
+        await asyncio.to_thread(_keep, found, kept)
+    return found
+
+
+def compile_once_here(job: Job, kept: CompiledFolder | None) -> Compiled:
+    """The same without a child."""
+    found = _found(job, kept)
+    if found is None:
+        found = compile_here(job)
+        _keep(found, kept)
+    return found
+
+
+def _found(job: Job, kept: CompiledFolder | None) -> Compiled | None:
+    began = time.perf_counter()
+    try:
+        octets = kept and kept.find(key_of(read_folder(Path(job.folder)), job))
+        found = octets and msgspec.msgpack.decode(octets, type=Compiled)
+    except (StrictYamlError, OSError, msgspec.MsgspecError):
+        return None  # whoever checks will say what is wrong
+    return msgspec.structs.replace(found, seconds=time.perf_counter() - began) if found else None
+
+
+def _keep(result: Compiled, kept: CompiledFolder | None) -> None:
+    if kept and result.key:
+        kept.keep(result.key, msgspec.msgpack.encode(result))
 
 
 async def compile_apart(job: Job) -> Compiled:

@@ -103,6 +103,7 @@ class EngineConfig:
     name: str = "engine"
     menus: str = "menus"
     menus_watch_seconds: Annotated[float, Range(0, 3600)] = 1.0
+    menus_compiled: str | None = ".data/compiled"
     maintenance_file: str = ".data/maintenance.yaml"
     records: RecordsConfig | None = None
     history: HistoryConfig = field(default_factory=HistoryConfig)

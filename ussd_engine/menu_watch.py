@@ -60,6 +60,7 @@ class MenuWatch:
         self._switches_read: tuple[int, int] | None = (-1, -1)
         self._turn = asyncio.Lock()
         self._log = structlog.get_logger()
+        self._kept = compiler.folder_of(settings, self._log.warning)
         self.state = State(versions.current.version, wall_clock())
         self.swaps = 0
         self.refusals = 0
@@ -85,7 +86,7 @@ class MenuWatch:
             self._read = fingerprint(self._folder)
             try:
                 in_force = [service.version for service in self._versions.current.services.values()]
-                result = await compiler.compile_apart(replace(self._job, in_force=in_force))
+                result = await compiler.compile_once(replace(self._job, in_force=in_force), self._kept)
             except CompilerFailed as error:
                 return self._refuse([Mistake(Place(self._job.folder, 1, 1), str(error), "Look at the engine's log.")])
             if result.mistakes:

@@ -9,9 +9,11 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from sessions.redis_store import RedisStore
 from sessions.store import StoreAway
@@ -47,6 +49,9 @@ def add(  # long because: a command and its options stand side by side
         "crawls. Each mistake comes with file:line:column and what to write. Exit code 1 when there is one.",
     )  # fmt: skip
     checking.add_argument("--no-notes", action="store_true", help="mistakes only")
+    checking.add_argument(
+        "--once", action="store_true", help="mistakes only, and none that was looked for already: engine.menus_compiled"
+    )
     fitting = _command(
         commands, config, "fit", _fit, "how long each screen can get, against what a page holds",
         "For each screen, language and dialect of a configured link: the worst case, the limit, and what can make it "
@@ -151,6 +156,10 @@ def _listed(mistakes: Iterable[Mistake]) -> list[dict[str, Any]]:
     return [{**each.place._asdict(), "what": each.what, "cure": each.cure} for each in mistakes]
 
 
+def _warn(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def _print_json(found: Mapping[str, Any]) -> None:
     print(json.dumps(found, ensure_ascii=False))
 
@@ -160,17 +169,27 @@ def _print_json(found: Mapping[str, Any]) -> None:
 
 def _check(arguments: argparse.Namespace) -> int:
     began = time.perf_counter()
-    _, folder, terms, only = _settings_of(arguments)
+    settings, folder, terms, only = _settings_of(arguments)
+    if arguments.once and not only:
+        job = replace(compiler.job_of(settings), folder=folder.name)
+        result = compiler.compile_once_here(job, compiler.folder_of(settings, _warn))
+        return _tell_check(arguments, result.mistakes, (), result.counts, time.perf_counter() - began)
     verdict = examine(folder, terms)
     mistakes = _of_file(verdict.mistakes, only)
     if only and not verdict.played and not mistakes:  # others have mistakes: this one is played without them
         verdict = examine(_alone(folder, verdict, only), terms)
         mistakes = list(verdict.mistakes)
     notes = [each for each in verdict.notes if not only or Path(each.place.file).name == only]
-    seconds = time.perf_counter() - began
+    return _tell_check(arguments, mistakes, notes, verdict.counts, time.perf_counter() - began)
+
+
+def _tell_check(
+    arguments: argparse.Namespace, mistakes: list[Mistake], notes: Collection[check.Note],
+    counts: Mapping[str, int], seconds: float,
+) -> int:  # fmt: skip
     if arguments.json:
         told = [{**each.place._asdict(), "what": each.what} for each in notes]
-        found = {"ok": not mistakes, **verdict.counts, "seconds": round(seconds, 3), "mistakes": _listed(mistakes)}
+        found = {"ok": not mistakes, **counts, "seconds": round(seconds, 3), "mistakes": _listed(mistakes)}
         _print_json({**found, "notes": told})
         return 1 if mistakes else 0
     if not mistakes and not arguments.no_notes:
@@ -178,7 +197,7 @@ def _check(arguments: argparse.Namespace) -> int:
             print(note)
     for mistake in mistakes:
         print(mistake)
-    print(_summary(mistakes, verdict, seconds))
+    print(_summary(mistakes, counts, seconds))
     return 1 if mistakes else 0
 
 
@@ -191,13 +210,13 @@ def _alone(folder: MenuFolder, verdict: Verdict, only: str) -> MenuFolder:
     return MenuFolder(folder.name, menus, {})
 
 
-def _summary(mistakes: list[Mistake], verdict: Verdict, seconds: float) -> str:
+def _summary(mistakes: list[Mistake], counts: Mapping[str, int], seconds: float) -> str:
     if not mistakes:
-        counted = ", ".join(f"{count:,} {name}" for name, count in verdict.counts.items())
+        counted = ", ".join(f"{count:,} {name}" for name, count in counts.items())
         return f"All is well: {counted}. {seconds:.2f} s"
     by_file = Counter(each.place.file for each in mistakes)
     files = ", ".join(f"{count} in {file}" for file, count in sorted(by_file.items()))
-    skipped = "" if verdict.played else " Tests and crawl wait until these are mended."
+    skipped = "" if "tests" in counts else " Tests and crawl wait until these are mended."
     return f"{_counted(len(mistakes), 'mistake')}: {files}.{skipped} The first: {mistakes[0]} {seconds:.2f} s"
 
 

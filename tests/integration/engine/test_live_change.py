@@ -30,7 +30,7 @@ def edit(menus: Path, number: int) -> None:
 
 @pytest.fixture(scope="module")
 def engine(running_stack: RunningStack, free_port: Callable[[], int]) -> Iterator[OwnEngine]:
-    with own_engine(running_stack, "live", free_port) as engine:
+    with own_engine(running_stack, "live", free_port, checks_anew=True) as engine:
         edit(engine.menus, 0)
         engine.command("reload")
         yield engine

@@ -9,8 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from argon2 import extract_parameters
 
 from smpp import constants
+from ussd_engine import accounts as accounts_module
 from ussd_engine.accounts import BAN_SECONDS, FAILURES_MAX, PASSWORD_OCTETS_MAX, Accounts, hash_password, may_outbind
 from ussd_engine.config import read_settings
 from ussd_engine.peer_config import Address, AddressRange, ClientLink, ClientTls, OutbindConfig, ServerLink
@@ -146,3 +148,7 @@ def test_a_centre_may_ask_to_be_bound_to_from_its_address_by_its_name_and_over_t
     assert not may_outbind(secured, "smsc", "10.1.2.3")
     assert not may_outbind(secured, "smsc", "10.1.2.3", secure=True, name="other.kz")
     assert may_outbind(secured, "smsc", "10.1.2.3", secure=True, name="smsc.kz")
+
+
+def test_what_an_unknown_system_id_is_compared_with_costs_as_much_as_a_password() -> None:
+    assert extract_parameters(accounts_module._NOBODY) == extract_parameters(hash_password("secret"))

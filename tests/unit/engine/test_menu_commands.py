@@ -64,6 +64,25 @@ def test_all_is_well(type_: Typed) -> None:
     assert "All is well: 2 services" in said
 
 
+def test_what_was_found_green_is_not_looked_for_again_when_so_asked(
+    type_: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, first = type_("check", "--once")
+    assert code == 0
+    assert first.startswith("All is well: 2 services")
+    type_.menu("two", 102, screen="Something else")
+    code, said = type_("check", "--once")
+    assert code == 1
+    assert "[two: x]" in said or "menus/two.yaml:" in said
+    (type_.folder / "menus/two.yaml").unlink()
+    monkeypatch.setattr("ussd_engine.compiler.examine", None)  # nobody can check any more
+    code, said = type_("check", "--once")
+    assert code == 0
+    assert said.split(". ")[0] == first.split(". ")[0]
+    code, said = type_("check", "--once", "--json")
+    assert (code, json.loads(said)["ok"]) == (0, True)
+
+
 def test_a_failing_test_is_named_with_what_was_expected(type_: Typed) -> None:
     type_.menu("one", 101, "Menus")
     code, said = type_("check")

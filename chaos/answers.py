@@ -1,0 +1,108 @@
+"""Three of ten answers between engine and core are lost, never a request; every other connection is cut now and then.
+
+Rules of this file:
+- 30 % of all answers of the core to the engines, and of the engine to the core's relay, never arrive: swallowed in
+  silence, cut, or half-closed; more of them come late.
+- Between the core and PostgreSQL, the engines and Redis, and the engines and the centres one answer of some hundreds is
+  lost: with three of ten nobody would get as far as a payment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from typing import Any
+from urllib.parse import quote
+
+from chaos.judge import judge
+from chaos.load import PAYERS, PAYMENTS_A_SECOND, RESERVERS, Load
+from chaos.people import add_people
+from chaos.proxy import Faults, Proxy
+from chaos.report import Report, Terms
+from chaos.stand import CENTRES, Stand
+from stack import places
+
+PAYMENTS = 5000
+OF_CORE = Faults(lost=0.1, cut=0.15, half_closed=0.05, delayed=0.2, delay_seconds=0.6)
+OF_RELAY = Faults(lost=0.02, cut=0.23, half_closed=0.05, delayed=0.2, delay_seconds=0.6)
+OF_DATABASE = Faults(lost=0.0002, cut=0.001, delayed=0.01, delay_seconds=0.2)
+OF_REDIS = Faults(lost=0.0005, cut=0.001, half_closed=0.0005, delayed=0.01, delay_seconds=0.1)
+OF_CENTRE = Faults(cut=0.0005, half_closed=0.0002, delayed=0.01, delay_seconds=0.1)
+
+
+class Proxies:
+    """Between all parts of a stand, which they are given as what `change` does to its configuration."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._folder = terms.folder
+        self._chance = terms.chance("proxies")
+        self.database = self._made(OF_DATABASE, terms.folder / "between" / f".s.PGSQL.{places.POSTGRES_PORT}")
+        self.redis = self._made(OF_REDIS, terms.folder / "between" / "redis.sock")
+        self.core = self._made(OF_CORE)
+        self.relay = self._made(OF_RELAY)
+        self.centres = {network: self._made(OF_CENTRE) for network in CENTRES}
+
+    def _made(self, faults: Faults, at: Any = 0) -> Proxy:
+        return Proxy(at, faults, random.Random(self._chance.random()))
+
+    @property
+    def all(self) -> dict[str, Proxy]:
+        """By what they stand before."""
+        between = {"database": self.database, "redis": self.redis, "core": self.core, "relay": self.relay}
+        return between | {f"centre of {network}": proxy for network, proxy in self.centres.items()}
+
+    def be_quiet(self) -> None:
+        """Faults end; connections stay as they are."""
+        for proxy in self.all.values():
+            proxy.faults = Faults()
+
+    def stand_between(self, config: dict[str, Any]) -> None:
+        """Puts the proxies' addresses in the place of those of the parts."""
+        engine, core = config["engine"], config["billing_core"]
+        data_folder = self._folder / "data"
+        self.core.to = core["http_listen"]
+        if engine["name"].endswith("-1"):  # whose configuration is the core's, too
+            self.relay.to = core["engine_url"].removeprefix("http://")
+            core["engine_url"] = f"http://{self.relay.address}"
+        engine["billing"]["url"] = f"http://{self.core.address}"
+        self.redis.to = places.redis_socket(data_folder)
+        engine["sessions"]["redis_url"] = f"unix://{quote(str(self._folder / 'between' / 'redis.sock'))}"
+        self.database.to = places.postgres_socket(data_folder)
+        direct = quote(str(places.run_folder(data_folder)), safe="")
+        here = quote(str(self._folder / "between"), safe="")
+        core["database_url"] = places.serving_url(data_folder).replace(f"host={direct}", f"host={here}")
+        core["owner_database_url"] = places.postgres_url(data_folder)
+        for network, proxy in self.centres.items():
+            link = engine["links"][f"centre-{network}"]
+            proxy.to = link["address"]
+            link["address"] = proxy.address
+
+
+async def run(terms: Terms) -> Report:
+    """The campaign."""
+    report = Report("answers", terms.seed)
+    proxies = Proxies(terms)
+    async with AsyncExitStack() as closing:
+        for proxy in proxies.all.values():
+            await closing.enter_async_context(proxy)
+        quiet = {name: proxy.faults for name, proxy in proxies.all.items()}
+        proxies.be_quiet()
+        stand = await closing.enter_async_context(
+            Stand(terms.folder, terms.say, engines=2, change=proxies.stand_between)
+        )
+        await add_people(stand, PAYERS, RESERVERS)
+        for name, proxy in proxies.all.items():
+            proxy.faults = quiet[name]
+        load = Load(stand, terms.chance("load"))
+        load.begin()
+        terms.say("answers are being lost")
+        await asyncio.sleep(terms.times(PAYMENTS) / PAYMENTS_A_SECOND)
+        await load.end()
+        proxies.be_quiet()
+        for proxy in proxies.all.values():
+            proxy.cut()
+        await judge(stand, load, report)
+        for name, proxy in proxies.all.items():
+            report.figures[f"answers of {name}"] = dict(proxy.fates)
+    return report
