@@ -115,7 +115,7 @@ async def run(terms: Terms) -> Report:
         load = Load(stand, terms.chance("load"), 0, 0)
         load.attempts = stage.scene.attempts
         await judge(stand, load, report)
-    report.figures |= {"points": len(failpoints.POINTS), "deaths": stage.scene.deaths}
+    report.figures |= {"points": len(failpoints.POINTS), "deaths by points": sum(stage.deaths_of.values())}
     report.figures |= {f"deaths of {name}": count for name, count in stage.deaths_of.items()}
     return report
 

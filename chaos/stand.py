@@ -209,6 +209,7 @@ class Stand:
             "menus": str(REPOSITORY / "menus"),
             "dialects": str(REPOSITORY / "dialects"),
             "maintenance_file": str(self.folder / "maintenance.yaml"),
+            "menus_compiled": str(REPOSITORY / ".build/compiled"),  # a campaign more finds them checked
         }
         engine["billing"] |= {"url": f"http://127.0.0.1:{core_port}", "breaker_seconds": 0.2}
         for network, link in CENTRES.items():
