@@ -135,14 +135,17 @@ class _Stage:
         self._desk = desk
         self._engine = engine
         self._numbers = _counted()
-        self._stories: list[asyncio.Task[None]] = []
+        self._living: dict[Story, asyncio.Task[None]] = {}
         self._armed: str | None = None
         """The program that runs with a point armed, or has died of it."""
 
     async def play(self, trial: Trial) -> None:
         """From the start of the armed process to its death."""
+        is_first_of_core = trial.program == failpoints.CORE != self._armed
         if not await self._start(trial):
-            return self._died(trial, failpoints.EXIT_CODE, None)  # what others had left open has passed it already
+            return self._died(trial, failpoints.EXIT_CODE)  # what others had left open has passed it already
+        if is_first_of_core:
+            self._next(trial._replace(act="question"))  # its time is over when the fence is armed
         story: Story | None = None
         began = acted_at = time.monotonic()
         child = self.scene.stand.children[self._part(trial.program)]
@@ -153,15 +156,15 @@ class _Stage:
                 self.scene.report.failures.append(f"{trial.point} was never passed: {trial}")
                 child.kill()
             elif story is None or now - acted_at > LINGER_SECONDS:
-                story, acted_at = self._told(trial), now
+                story, acted_at = self._next(trial), now
             await asyncio.sleep(LOOK_SECONDS)
-        self._died(trial, code, story)
+        self._died(trial, code)
 
     async def end(self) -> None:
         """All run unarmed, and everybody is told what they wait for."""
         if self._armed is not None:
             await self._start_part(self._armed, "")
-        await asyncio.gather(*self._stories)
+        await asyncio.gather(*self._living.values())
 
     # --- processes ---
 
@@ -192,22 +195,26 @@ class _Stage:
     def _part(self, program: str) -> str:
         return CORE if program == failpoints.CORE else self.scene.stand.engines[0]
 
-    def _died(self, trial: Trial, code: int | None, story: Story | None) -> None:
+    def _died(self, trial: Trial, code: int | None) -> None:
         scene, part = self.scene, self._part(trial.program)
         scene.whole.clear()
         scene.deaths += 1
         scene.stand.kills[part] = scene.stand.kills.get(part, 0) + 1
         self.deaths_of[trial.point] += 1
         scene.report.check(code == failpoints.EXIT_CODE, f"{trial.point}: {part} ended with {code}")
-        if story is not None and not story.acted.is_set():
-            story.met.append(f"{trial.point} confirming" if story.confirming else trial.point)
+        acting = [each for each in self._living if not each.acted.is_set()]
+        for each in acting:
+            each.met.append(f"{trial.point} confirming" if each.confirming and len(acting) == 1 else trial.point)
 
     # --- people ---
 
-    def _told(self, trial: Trial) -> Story:
-        """A story begins that passes the point."""
+    def _next(self, trial: Trial) -> Story:
+        """A story that passes the point begins; a question that waits for its fence is one that has begun."""
+        waiting = [each for each, task in self._living.items() if each.kind == Asked.kind and not task.done()]
+        if trial.act == "question" and waiting:
+            return waiting[0]
         story = self._story(trial)
-        self._stories.append(asyncio.create_task(story.live()))
+        self._living[story] = asyncio.create_task(story.live())
         return story
 
     def _story(self, trial: Trial) -> Story:

@@ -78,7 +78,7 @@ class Story:
         self.redelivers = redelivers
         self.acted = asyncio.Event()
         self.met: list[str] = []
-        """The points that processes have died at while this one acted; "confirming" follows where it was at that."""
+        """The points that processes have died at while this one acted; "confirming": while it, alone, was at that."""
         self.confirming = False
         self.centre: FakeSmsc = scene.stand.centres[network]
         self._deaths = scene.deaths

@@ -16,7 +16,7 @@ DEATHS = 2
 SEED = 20261125
 
 
-async def test_whatever_a_process_dies_at_is_done_once_or_not_at_all_and_told(
+async def test_what_a_process_dies_at_is_done_once_or_not_at_all_and_is_told(
     short_folders: Callable[[], Path],
 ) -> None:
     report = await run(Terms(DEATHS / TIMES, SEED, short_folders(), lambda _line: None))
