@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -29,6 +31,7 @@ OF_RELAY = Faults(lost=0.02, cut=0.23, half_closed=0.05, delayed=0.2, delay_seco
 OF_DATABASE = Faults(lost=0.0002, cut=0.001, delayed=0.01, delay_seconds=0.2)
 OF_REDIS = Faults(lost=0.0005, cut=0.001, half_closed=0.0005, delayed=0.01, delay_seconds=0.1)
 OF_CENTRE = Faults(cut=0.0005, half_closed=0.0002, delayed=0.01, delay_seconds=0.1)
+FAULTS = {"core": OF_CORE, "relay": OF_RELAY, "database": OF_DATABASE, "redis": OF_REDIS}
 
 
 class Proxies:
@@ -37,14 +40,14 @@ class Proxies:
     def __init__(self, terms: Terms) -> None:
         self._folder = terms.folder
         self._chance = terms.chance("proxies")
-        self.database = self._made(OF_DATABASE, terms.folder / "between" / f".s.PGSQL.{places.POSTGRES_PORT}")
-        self.redis = self._made(OF_REDIS, terms.folder / "between" / "redis.sock")
-        self.core = self._made(OF_CORE)
-        self.relay = self._made(OF_RELAY)
-        self.centres = {network: self._made(OF_CENTRE) for network in CENTRES}
+        self.database = self._made(terms.folder / "between" / f".s.PGSQL.{places.POSTGRES_PORT}")
+        self.redis = self._made(terms.folder / "between" / "redis.sock")
+        self.core = self._made()
+        self.relay = self._made()
+        self.centres = {network: self._made() for network in CENTRES}
 
-    def _made(self, faults: Faults, at: Any = 0) -> Proxy:
-        return Proxy(at, faults, random.Random(self._chance.random()))
+    def _made(self, at: Path | int = 0) -> Proxy:
+        return Proxy(at, Faults(), random.Random(self._chance.random()))
 
     @property
     def all(self) -> dict[str, Proxy]:
@@ -52,10 +55,20 @@ class Proxies:
         between = {"database": self.database, "redis": self.redis, "core": self.core, "relay": self.relay}
         return between | {f"centre of {network}": proxy for network, proxy in self.centres.items()}
 
-    def be_quiet(self) -> None:
-        """Faults end; connections stay as they are."""
+    def begin(self) -> None:
+        """From now on answers have fates."""
+        for name, proxy in self.all.items():
+            proxy.faults = FAULTS.get(name, OF_CENTRE)
+
+    def end(self) -> None:
+        """No more faults; what was swallowed is cut off."""
         for proxy in self.all.values():
             proxy.faults = Faults()
+            proxy.cut()
+
+    def figures(self) -> dict[str, object]:
+        """The fates of all answers."""
+        return {f"answers of {name}": dict(proxy.fates) for name, proxy in self.all.items()}
 
     def stand_between(self, config: dict[str, Any]) -> None:
         """Puts the proxies' addresses in the place of those of the parts."""
@@ -82,27 +95,31 @@ class Proxies:
 async def run(terms: Terms) -> Report:
     """The campaign."""
     report = Report("answers", terms.seed)
+    async with stand_with_proxies(terms) as (stand, proxies):
+        await add_people(stand, PAYERS, RESERVERS)
+        load = Load(stand, terms.chance("load"))
+        load.begin()
+        await lose_answers(terms, proxies)
+        await load.end()
+        await judge(stand, load, report)
+    report.figures |= proxies.figures()
+    return report
+
+
+@asynccontextmanager
+async def stand_with_proxies(terms: Terms) -> AsyncIterator[tuple[Stand, Proxies]]:
+    """A stand of two engines, with proxies between all parts that let everything through at first."""
     proxies = Proxies(terms)
     async with AsyncExitStack() as closing:
         for proxy in proxies.all.values():
             await closing.enter_async_context(proxy)
-        quiet = {name: proxy.faults for name, proxy in proxies.all.items()}
-        proxies.be_quiet()
-        stand = await closing.enter_async_context(
-            Stand(terms.folder, terms.say, engines=2, change=proxies.stand_between)
-        )
-        await add_people(stand, PAYERS, RESERVERS)
-        for name, proxy in proxies.all.items():
-            proxy.faults = quiet[name]
-        load = Load(stand, terms.chance("load"))
-        load.begin()
-        terms.say("answers are being lost")
-        await asyncio.sleep(terms.times(PAYMENTS) / PAYMENTS_A_SECOND)
-        await load.end()
-        proxies.be_quiet()
-        for proxy in proxies.all.values():
-            proxy.cut()
-        await judge(stand, load, report)
-        for name, proxy in proxies.all.items():
-            report.figures[f"answers of {name}"] = dict(proxy.fates)
-    return report
+        made = Stand(terms.folder, terms.say, engines=2, change=proxies.stand_between)
+        yield await closing.enter_async_context(made), proxies
+
+
+async def lose_answers(terms: Terms, proxies: Proxies) -> None:
+    """For as long as the payments take; then every connection is cut, and nothing is lost any more."""
+    terms.say("answers are being lost")
+    proxies.begin()
+    await asyncio.sleep(terms.times(PAYMENTS) / PAYMENTS_A_SECOND)
+    proxies.end()

@@ -112,7 +112,7 @@ async def run(terms: Terms) -> Report:
             if (nth + 1) * 10 // len(planned) != nth * 10 // len(planned):
                 terms.say(f"{nth + 1} of {len(planned)} deaths")
         await stage.end()
-        load = Load(stand, terms.chance("load"), 0, 0)
+        load = Load(stand, terms.chance("load"))
         load.attempts = stage.scene.attempts
         await judge(stand, load, report)
     report.figures |= {"points": len(failpoints.POINTS), "deaths by points": sum(stage.deaths_of.values())}

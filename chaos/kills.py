@@ -1,7 +1,8 @@
 """Engines, core, Redis and PostgreSQL are killed again and again while people pay and reserve; Redis forgets, too.
 
 Rules of this file:
-- Every part has a killer of its own, and all kill at the same time: what one death leaves half done meets the next.
+- Parts die in turn: both engines and Redis at the same time, then the core, then PostgreSQL. So payments go on, and
+  what one death leaves half done meets the next.
 - There are two engines, so that somebody is served while one of them is away.
 - A stale Redis is one that was copied to disk, served on, died, and came back with the copy, as after a failover to a
   replica that was behind.
@@ -41,7 +42,7 @@ async def run(terms: Terms) -> Report:
         load = Load(stand, terms.chance("load"))
         load.begin()
         await asyncio.sleep(QUIET_SECONDS)
-        await asyncio.gather(*killers(stand, terms))
+        await kill_all(stand, terms)
         terms.say("all kills are done; waiting for what is open")
         await asyncio.sleep(QUIET_SECONDS)
         await load.end()
@@ -49,12 +50,12 @@ async def run(terms: Terms) -> Report:
     return report
 
 
-def killers(stand: Stand, terms: Terms) -> Sequence[Awaitable[None]]:
-    """One for each part, and one for what else happens to Redis."""
+async def kill_all(stand: Stand, terms: Terms) -> None:
+    """All kills, at the scale of `terms`."""
     of_one_engine = terms.times(ENGINE_KILLS) // len(stand.engines)
-    parts = [(name, of_one_engine) for name in stand.engines]
-    parts += [(CORE, terms.times(CORE_KILLS)), (POSTGRES, terms.times(POSTGRES_KILLS))]
-    return [_killer(stand, name, times, terms) for name, times in parts] + [_redis(stand, terms)]
+    await asyncio.gather(_redis(stand, terms), *(_killer(stand, name, of_one_engine, terms) for name in stand.engines))
+    await _killer(stand, CORE, terms.times(CORE_KILLS), terms)
+    await _killer(stand, POSTGRES, terms.times(POSTGRES_KILLS), terms)
 
 
 async def _killer(stand: Stand, name: str, times: int, terms: Terms) -> None:

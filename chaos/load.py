@@ -80,19 +80,15 @@ def said_by(text: str) -> Said | None:
 class Load:
     """Both kinds at their rates, until it is told to stop."""
 
-    def __init__(
-        self,
-        stand: Stand,
-        chance: random.Random,
-        payments_a_second: float = PAYMENTS_A_SECOND,
-        reservations_a_second: float = RESERVATIONS_A_SECOND,
-    ) -> None:
+    def __init__(self, stand: Stand, chance: random.Random) -> None:
         self.attempts: list[Attempt] = []
         self.unasked: Counter[str] = Counter()
         """Screens that nobody here can read: what they began with, and how often."""
         self._stand = stand
         self._chance = chance
-        self._rates = {"pay": payments_a_second, "reserve": reservations_a_second}
+        self.payments_a_second = PAYMENTS_A_SECOND
+        self.reservations_a_second = RESERVATIONS_A_SECOND
+        self.rest_seconds = REST_SECONDS
         self._payers = deque(str(FIRST_PAYER + n) for n in range(PAYERS))
         self._reservers = deque(str(FIRST_RESERVER + n) for n in range(RESERVERS))
         self._sums: Counter[str] = Counter()
@@ -102,11 +98,12 @@ class Load:
         self._running: list[asyncio.Task[None]] = []
 
     def begin(self) -> None:
-        """Begins to offer both."""
-        offered = (("pay", self._payers, self._pay), ("reserve", self._reservers, self._reserve))
-        for name, free, attempt in offered:
-            if self._rates[name]:
-                self._running.append(asyncio.create_task(self._offer(self._rates[name], free, attempt)))
+        """Begins to offer both, at rates that may be changed meanwhile."""
+        offers = (
+            self._offer(lambda: self.payments_a_second, self._payers, self._pay),
+            self._offer(lambda: self.reservations_a_second, self._reservers, self._reserve),
+        )
+        self._running = [asyncio.create_task(offer) for offer in offers]
 
     async def end(self) -> None:
         """Offers nothing more, and waits for those that are under way."""
@@ -124,22 +121,25 @@ class Load:
 
     # --- the rates ---
 
-    async def _offer(self, a_second: float, free: deque[str], attempt: Callable[[str], Awaitable[None]]) -> None:
-        began, begun = time.monotonic(), 0
+    async def _offer(
+        self, a_second: Callable[[], float], free: deque[str], attempt: Callable[[str], Awaitable[None]]
+    ) -> None:
+        due, before = 0.0, time.monotonic()
         while not self._over.is_set():
-            due = int((time.monotonic() - began) * a_second)
-            while begun < due and free:
-                begun += 1
+            now = time.monotonic()
+            due, before = due + (now - before) * a_second(), now
+            while due >= 1 and free:
+                due -= 1
                 task = asyncio.create_task(self._one(free.popleft(), free, attempt))
                 self._under_way.add(task)
                 task.add_done_callback(self._under_way.discard)
-            begun = due  # what could not be offered is not made up for
+            due = min(due, 1.0)  # what could not be offered is not made up for
             await asyncio.sleep(0.01)
 
     async def _one(self, number: str, free: deque[str], attempt: Callable[[str], Awaitable[None]]) -> None:
         with contextlib.suppress(NotServed):  # nobody is bound, or no screen: the attempt says how far it came
             await attempt(number)
-        await asyncio.sleep(REST_SECONDS)
+        await asyncio.sleep(self.rest_seconds)
         free.append(number)
 
     # --- paying ---

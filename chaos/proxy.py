@@ -89,10 +89,9 @@ class Proxy:
     ) -> None:
         assert self._server is not None
         self._server.close()
-        self.cut()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._tasks:  # one may have been connecting when the others were cut
+            self.cut()
+            await asyncio.wait(tuple(self._tasks), timeout=0.1)
 
     def cut(self) -> None:
         """Cuts every connection."""

@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final
 
 import asyncpg
@@ -43,6 +44,7 @@ CHEAP_HASHING: Final = {"memory_kib": 8, "passes": 1, "threads": 2, "waiting_max
 NUMBERS: Final = 200
 CORE, REDIS, POSTGRES = "billing-core", "redis", "postgres"
 BOUND_SECONDS_MAX: Final = 30.0
+_ENGINE: Final = "import sys; from ussd_engine.cli import main; sys.exit(main())"
 AGAIN_SECONDS: Final = 0.1
 AGAIN_SECONDS_MAX: Final = 60.0
 
@@ -61,7 +63,9 @@ class Stand:
         *,
         engines: int = 1,
         change: Callable[[dict[str, Any]], None] = lambda _config: None,
+        sources: Mapping[str, Path] = MappingProxyType({}),
     ) -> None:
+        """`sources`: engines that run from another checkout than this one, with its configuration and its menus."""
         self.folder = folder
         self.data_folder = folder / "data"
         self.engines = tuple(f"ussd-engine-{n + 1}" for n in range(engines))
@@ -71,6 +75,7 @@ class Stand:
         """How often each part was killed."""
         self._say = say
         self._change = change
+        self._sources = sources
         self._threads = ThreadPoolExecutor(16)
         self._configs: dict[str, Path] = {}
 
@@ -180,6 +185,10 @@ class Stand:
             return partial(postgres_server.start_postgres, self.data_folder)
         if name == CORE:
             return partial(programs.start_billing_core, self.config, environment=laid_over)
+        if source := self._sources.get(name):
+            commands = programs.installed_programs()._replace(ussd_engine=(sys.executable, "-c", _ENGINE))
+            laid_over = {**os.environ, "PYTHONPATH": str(source), "PYTHONSAFEPATH": "1", **(environment or {})}
+            return partial(programs.start_engine, self._configs[name], commands, environment=laid_over)
         return partial(programs.start_engine, self._configs[name], environment=laid_over)
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -198,7 +207,8 @@ class Stand:
 
     def _configured(self, name: str, core_port: int, http_port: int, smpp_port: int) -> dict[str, Any]:
         """Our own configuration with other addresses, our centres as links, and a hash that costs little."""
-        config: dict[str, Any] = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+        source = self._sources.get(name, REPOSITORY)
+        config: dict[str, Any] = yaml.safe_load((source / "config.yaml").read_text())
         engine, core = config["engine"], config["billing_core"]
         config["data_folder"] = str(self.data_folder)
         _in_folder(config, self.data_folder)
@@ -206,10 +216,10 @@ class Stand:
             "name": name,
             "http_listen": f"127.0.0.1:{http_port}",
             "smpp_listen": f"127.0.0.1:{smpp_port}",
-            "menus": str(REPOSITORY / "menus"),
-            "dialects": str(REPOSITORY / "dialects"),
+            "menus": str(source / "menus"),
+            "dialects": str(source / "dialects"),
+            "menus_compiled": str(source / ".build/compiled"),
             "maintenance_file": str(self.folder / "maintenance.yaml"),
-            "menus_compiled": str(REPOSITORY / ".build/compiled"),  # a campaign more finds them checked
         }
         engine["billing"] |= {"url": f"http://127.0.0.1:{core_port}", "breaker_seconds": 0.2}
         for network, link in CENTRES.items():
@@ -223,7 +233,7 @@ class Stand:
             "hashing": dict(CHEAP_HASHING),
         }
         self._change(config)
-        return config
+        return _without_what_is_newer(config, source)
 
     def _centre(self, network: str) -> dict[str, Any]:
         password = self.folder / "centre.password"
@@ -234,6 +244,13 @@ class Stand:
             "system_id": "engine", "password_file": str(password), "network": network, "dialect": "standard",
             "trust": "operator", "limits": {"window_out": 100},
         }  # fmt: skip
+
+
+def _without_what_is_newer(config: dict[str, Any], source: Path) -> dict[str, Any]:
+    """Leaves out of section `engine:` what the version that reads it does not know."""
+    known = set(yaml.safe_load((source / "config.yaml").read_text())["engine"])
+    config["engine"] = {key: value for key, value in config["engine"].items() if key in known}
+    return config
 
 
 def _in_folder(tree: Any, data_folder: Path) -> None:

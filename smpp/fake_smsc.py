@@ -130,10 +130,10 @@ class Handset:
             raise arrived
         return arrived
 
-    def begin(self, code: str) -> None:
-        """Dials, and does not wait. Raises NotServed when nobody is bound."""
+    def begin(self, code: str, link: Link | None = None) -> None:
+        """Dials, on this link if one is given, and does not wait. Raises NotServed when nobody is bound."""
         self.code = code
-        self.link = self._smsc.receiving_link()
+        self.link = link or self._smsc.receiving_link()
         self._send(code, self._smsc.ops.begin)
 
     def reply(self, text: str) -> None:

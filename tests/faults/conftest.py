@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from chaos.report import Terms
 from smpp.fake_smsc import Account, FakeSmsc
 from smpp.reactor import reactor_on
 from stack import postgres_server, programs, redis_server
@@ -19,6 +20,14 @@ from stack.programs import installed_programs
 from stack.settings import read_settings
 from stack.together import Stack, start_all
 from tests.conftest import REPOSITORY, with_client_link, with_free_ports
+
+SEED = 20261125
+
+
+@pytest.fixture
+def tenth(short_folder: Path) -> Terms:
+    """A tenth of a campaign, always drawn from the same seed."""
+    return Terms(0.1, SEED, short_folder, print)
 
 
 class System:
