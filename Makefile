@@ -24,7 +24,7 @@ endef
 # Two processes, those tests of a file in one of them, which has their servers.
 TWO := -n 2 --dist loadfile
 
-.PHONY: help run test test-setup lint test-unit test-property test-integration test-faults bench soak kills stops fuzz peers lock clean python
+.PHONY: help run test test-setup lint test-unit test-property test-integration test-faults bench chaos soak stops fuzz peers lock clean python
 
 help:
 	@echo "make run                everything on this machine, to try it; Ctrl-C ends it"
@@ -33,8 +33,10 @@ help:
 	@echo "                        test-integration and test-faults are its parts"
 	@echo "make bench              measures; the last figures are in docs/performance.md; ARGS='--only menus'"
 	@echo "                        measures one part alone: a, b (turns), mix, codec, pairs, menus, swaps, core"
-	@echo "make soak               money against a plain model, for long; EXAMPLES=5000 (default 2000)"
-	@echo "make kills              kill -9 of the billing core under payments; KILLS=100 (default 50)"
+	@echo "make chaos              breaks the whole system in every way: kills, failpoints, lost answers, floods, attackers;"
+	@echo "                        ARGS='kills --scale 0.1 --seed 7' a tenth of one campaign; ARGS=--list names them"
+	@echo "make soak               for long: half an hour of load with a fault a minute, money against a plain model;"
+	@echo "                        EXAMPLES=5000 (default 2000)"
 	@echo "make stops              SIGTERM of the engine under load; STOPS=50 (default 50)"
 	@echo "make fuzz               octets changed at random against the SMPP layer; CASES=100000 (default 10000000)"
 	@echo "make peers              fetches what the tests talk to that is not ours into .peers: node-smpp, tshark, Net::SMPP"
@@ -75,11 +77,12 @@ test-faults: test-setup
 bench: test-setup
 	@exec $(IN) bench $(ARGS)
 
-soak: test-setup
-	@SOAK_EXAMPLES=$(or $(EXAMPLES),2000) $(IN) pytest -q --timeout 0 -s tests/property/test_money_machine.py
+chaos: test-setup
+	@exec $(IN) chaos $(ARGS)
 
-kills: test-setup
-	@CORE_KILLS=$(or $(KILLS),50) $(IN) pytest -q --timeout 0 tests/faults/test_core_survives_kills.py
+soak: test-setup
+	@$(IN) chaos soak $(ARGS)
+	@SOAK_EXAMPLES=$(or $(EXAMPLES),2000) $(IN) pytest -q --timeout 0 -s tests/property/test_money_machine.py
 
 stops: test-setup
 	@ENGINE_STOPS=$(or $(STOPS),50) $(IN) pytest -q --timeout 0 -s tests/integration/engine/test_stopping.py

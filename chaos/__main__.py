@@ -24,7 +24,9 @@ import uvloop
 from chaos.report import Campaign, Report, Terms
 
 CAMPAIGNS = ("kills", "answers", "takeover", "failpoints")
+LONG = ("soak",)
 """Each is a module beside this one, with a `run` and a first line that says what it does."""
+_ALL = (*CAMPAIGNS, *LONG)
 
 
 def main() -> int:
@@ -32,16 +34,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m chaos", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("campaigns", nargs="*", metavar="CAMPAIGN", help=f"of {', '.join(CAMPAIGNS)}; all by default")
+    parser.add_argument(
+        "campaigns", nargs="*", metavar="CAMPAIGN", help=f"{', '.join(CAMPAIGNS)}: all by default; or {', '.join(LONG)}"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="1 is the whole, 0.1 a tenth (default: 1)")
     parser.add_argument("--seed", type=int, help="of everything that is drawn; one is drawn, and printed, by default")
     parser.add_argument("--json", type=Path, default=Path(".build/chaos.json"), help="where figures and failures go")
     parser.add_argument("--list", action="store_true", help="says what each campaign does")
     options = parser.parse_args()
-    if unknown := set(options.campaigns) - set(CAMPAIGNS):
-        parser.error(f"there is no campaign {', '.join(sorted(unknown))}: choose from {', '.join(CAMPAIGNS)}")
+    if unknown := set(options.campaigns) - set(_ALL):
+        parser.error(f"there is no campaign {', '.join(sorted(unknown))}: choose from {', '.join(_ALL)}")
     if options.list:
-        for name in CAMPAIGNS:
+        for name in _ALL:
             print(f"{name:<12} {(_module(name).__doc__ or '').splitlines()[0]}")
         return 0
     seed = options.seed if options.seed is not None else secrets.randbelow(1_000_000)

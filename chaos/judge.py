@@ -114,7 +114,7 @@ def _intents(rows: Sequence[Any], attempts: Sequence[Attempt], report: Report) -
         readable = attempt.said != "nothing" or not attempt.confirmed or "PIN" in attempt.screen
         report.check(readable or "Наберите" in attempt.screen, f"nobody can read '{attempt.screen}'")
         told = f"{_key(attempt)} was told '{attempt.screen}', and is posted {times} times"
-        report.check(times == {"done": 1, "not_done": 0}.get(attempt.said, times), told)
+        report.check(times == {"done": 1, "not_done": 0, "refused": 0}.get(attempt.said, times), told)
     report.figures["charged once"] = sum(times == 1 for times in posted.values())
 
 

@@ -24,8 +24,9 @@ from chaos.stand import Stand
 from smpp.fake_smsc import FakeSmsc, Handset, NotServed, Screen
 
 Kind: TypeAlias = Literal["payment", "transfer", "reservation"]
-Said: TypeAlias = Literal["done", "not_done", "checking", "dial_again", "busy", "nothing"]
-"""What the last screen said of it: that it is done; that it is not, and nothing was taken; that it is being checked;
+Said: TypeAlias = Literal["done", "refused", "not_done", "checking", "dial_again", "busy", "nothing"]
+"""What the last screen said of it: that it is done; that who would get it, or somebody faster, had it refused; that it
+is not done, and nothing was taken; that it is being checked;
 that the dialogue is over; that it cannot be begun now; or nothing at all."""
 
 PAYMENTS_A_SECOND: Final = 50.0
@@ -41,12 +42,13 @@ ACCEPTED_ACCOUNT, REFUSED_ACCOUNT = "01234567890100", "01234567890190"
 _SAYS: Final[tuple[tuple[Said, re.Pattern[str]], ...]] = (
     ("done", re.compile(r"Готово: |Код \d{8}\n|Номер забронирован\.")),
     ("checking", re.compile(r"проверяется")),
+    ("refused", re.compile(r"не принял|уже заняли")),
     ("busy", re.compile(r"Прошлый платёж|Ведутся работы|слишком много")),
     ("dial_again", re.compile(r"Сеанс завершён")),
     (
         "not_done",
         re.compile(
-            r"не списаны|остались в кошельке|временно недоступен|не забронирован|не завершена|не хватает|Не хватает"
+            r"не списаны|временно недоступен|не забронирован|не завершена|не хватает|Не хватает"
             r"|Свободных номеров"
         ),
     ),

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 import failpoints
 from chaos.failpoints import TIMES, run
 from chaos.report import Terms
@@ -16,6 +18,7 @@ DEATHS = 2
 SEED = 20261125
 
 
+@pytest.mark.timeout(600)
 async def test_what_a_process_dies_at_is_done_once_or_not_at_all_and_is_told(
     short_folders: Callable[[], Path],
 ) -> None:
