@@ -33,7 +33,7 @@ help:
 	@echo "                        test-integration and test-faults are its parts"
 	@echo "make bench              measures; the last figures are in docs/performance.md; ARGS='--only menus'"
 	@echo "                        measures one part alone: a, b (turns), mix, codec, pairs, menus, swaps, core"
-	@echo "make chaos              breaks the whole system in every way: kills, lost answers, floods, attackers;"
+	@echo "make chaos              breaks the whole system in every way: kills, failpoints, lost answers, floods, attackers;"
 	@echo "                        ARGS='kills --scale 0.1 --seed 7' a tenth of one campaign; ARGS=--list names them"
 	@echo "make soak               for long: half an hour of load with a fault a minute, money against a plain model;"
 	@echo "                        EXAMPLES=5000 (default 2000)"

@@ -14,16 +14,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import aiohttp
 from yarl import URL
 
+import failpoints
 from billing import wire
 from billing.breaker import Breaker
 from billing.calls import Call, NotMade, Outcome, Unknown
 from billing.contract import OPERATIONS, Operation
 from billing.signing import sign
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
 
 KEEPALIVE_SECONDS = 15.0
 """An idle connection is closed after this. The core keeps its side open longer, so that it is we who close."""
@@ -40,6 +44,18 @@ class _Try(NamedTuple):
     outcome: Outcome
     answered: bool
     again: bool = False
+
+
+class _AnswerToCome(aiohttp.ClientResponse):
+    """Passes the failpoints between a request that was written and its answer."""
+
+    async def start(self, connection: Connection) -> aiohttp.ClientResponse:
+        operation = OPERATIONS.get(self.url.name)
+        if operation is not None and operation.quotes:
+            await failpoints.written("quote_sent")
+        elif operation is not None and operation.confirms:
+            await failpoints.written("confirm_sent")
+        return await super().start(connection)
 
 
 class HttpBilling:
@@ -78,6 +94,7 @@ class HttpBilling:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=_SKIPPED_HEADERS,
             auto_decompress=False,
+            response_class=_AnswerToCome if failpoints.is_armed else aiohttp.ClientResponse,
         )
 
     async def close(self) -> None:
@@ -104,6 +121,8 @@ class HttpBilling:
                 # True of the second try alone: the first one was sent, and nobody has said what became of it.
                 attempt = attempt._replace(outcome=Unknown(f"sent, then the connection broke; {attempt.outcome.why}"))
         if attempt.answered:
+            if operation.confirms:
+                failpoints.passed("core_answered")
             self.breaker.succeeded()
         else:
             self.breaker.failed(loop.time())

@@ -52,6 +52,16 @@ class Operation:
         """Whether an argument is a secret: such a call is made once, and never made again."""
         return any(isinstance(field.type, Secret) for field in self.arguments.values())
 
+    @property
+    def quotes(self) -> bool:
+        """Whether it keeps a quote, for another to confirm."""
+        return self.changes and "intent" in self.results
+
+    @property
+    def confirms(self) -> bool:
+        """Whether it does what was quoted."""
+        return self.changes and "intent" in self.arguments
+
 
 STATUS: Final = "calls.status"
 change: Final = partial(Operation, changes=True, status=STATUS, seconds_max=2.0)

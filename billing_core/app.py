@@ -231,11 +231,15 @@ def _header(scope: MutableMapping[str, Any], name: bytes) -> str | None:
 
 
 async def _read_body(receive: Receive) -> bytes:
-    message = await receive()
-    body: bytes = message.get("body", b"")
-    while message.get("more_body", False) and len(body) <= wire.REQUEST_OCTETS_MAX:
+    """The whole body. A caller that is gone before it was read is no forger, though what is there is not what was
+    signed: nothing is done."""
+    body, more = b"", True
+    while more and len(body) <= wire.REQUEST_OCTETS_MAX:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _TurnedAway(400, "The caller is gone")
         body += message.get("body", b"")
+        more = message.get("more_body", False)
     if len(body) > wire.REQUEST_OCTETS_MAX:
         raise _TurnedAway(413, "The body is too long", f"At most {wire.REQUEST_OCTETS_MAX} octets.")
     return body

@@ -7,6 +7,7 @@ configuration and 1 for the rest.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import uuid
@@ -17,6 +18,7 @@ from typing import Any
 import asyncpg
 import uvloop
 
+import failpoints
 from billing.contract import CURRENCIES, MONEY_MINOR_MOST, Count, Msisdn
 from billing_core import commands, database, seeding
 from billing_core.config import Config, ConfigError, read_config
@@ -49,6 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         config = read_config(options.config)
+        if why := failpoints.refusal(os.environ, production=config.production):
+            raise ConfigError(why)
         uvloop.run(_command(options, config))
     except (StrictYamlError, ConfigError) as error:
         print(f"billing-core: {error}", file=sys.stderr)

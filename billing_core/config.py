@@ -117,6 +117,7 @@ class Config:
     core: CoreSection
     folder: Path
     data_folder: Path
+    production: bool = False
 
     def database_url(self) -> str:
         """The address of the database, for who serves; without one in the file, that of the private server in the data
@@ -189,7 +190,7 @@ def read_config(path: Path) -> Config:
     if file is None or mistakes:
         raise StrictYamlError(mistakes)
     folder = path.resolve().parent
-    return Config(file.billing_core, folder, folder / file.data_folder)
+    return Config(file.billing_core, folder, folder / file.data_folder, file.production)
 
 
 def _beyond_types(file: _File, node: Node) -> list[Mistake]:

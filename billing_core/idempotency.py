@@ -25,6 +25,7 @@ from typing import Final, NamedTuple, TypeAlias
 import asyncpg
 import msgspec
 
+import failpoints
 from billing.calls import Call, Done, Refused
 from billing.contract import OPERATIONS, Secret, Value
 from billing_core.database import TRIES_MAX, UNAVAILABLE, Connection, Pool
@@ -148,6 +149,10 @@ async def _perform_in_transaction(connection: Connection, call: Call, change: Ch
         raise
     except BaseException as error:
         raise OutcomeUnknown(f"{type(error).__name__} while committing") from error
+    if OPERATIONS[call.operation].quotes:
+        failpoints.passed("quote_committed")
+    else:
+        failpoints.passed("committed")
     return outcome
 
 

@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+import failpoints
 from billing.calls import Call, Done, Refused
 from billing.contract import Value
 from billing_core.database import Connection
@@ -106,6 +107,7 @@ async def locked(
     if row["expires_at"] <= who.now:
         await fence(connection, row["intent_id"], who.now)
         return Counted(Refused("EXPIRED", {}))
+    failpoints.passed("claimed")
     terms = msgspec.json.decode(row["terms"])
     return Intent(
         row["intent_id"], row["kind"], row["state"], terms, row["currency"], row["sum_minor"], row["fee_minor"]
@@ -162,6 +164,7 @@ async def fence(connection: Connection, intent_id: uuid.UUID, now: datetime.date
     """A quote ends that was not confirmed: no confirmation does anything any more. Only then is anybody told so, who
     was told that it was being checked."""
     row = await connection.fetchrow(_EXPIRE, intent_id, now)
+    failpoints.passed("fenced")
     if row is not None and row["asked_at"] is not None:
         await tell_not_paid(connection, row)
 

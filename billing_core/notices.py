@@ -16,6 +16,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+import failpoints
 from billing.contract import Value, check_values
 from billing.events import EVENTS
 from billing_core.database import Connection
@@ -81,3 +82,4 @@ async def write_notice(
     written = msgspec.json.encode(clear).decode()
     valid = EVENTS[event].seconds_valid
     await connection.execute(_WRITE, row, subscriber_id, event, written, sealed, valid, not_before)
+    failpoints.passed("notice_row")

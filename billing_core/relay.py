@@ -28,6 +28,7 @@ import msgspec
 import structlog
 from yarl import URL
 
+import failpoints
 from billing import notices as contract
 from billing.events import EVENTS
 from billing.notices import Notice
@@ -277,13 +278,16 @@ class Relay:
 
     async def _hand_over(self, session: aiohttp.ClientSession, row: asyncpg.Record) -> None:
         loop = asyncio.get_running_loop()
+        failpoints.passed("notice_leased")
         answer = await self._send(session, row)
+        failpoints.passed("notice_taken")
         until = loop.time() + SETTLE_SECONDS_MAX
         self._mark_away(answer, loop.time())
         self._tell(answer, row)
         while True:  # an answer that is lost means a second SMS
             try:
-                return await self._settle(answer, row)
+                await self._settle(answer, row)
+                return failpoints.passed("sms_marked")
             except UNAVAILABLE as error:
                 self._complain("the database does not serve", f"{type(error).__name__}: {error}")
             if loop.time() >= until:

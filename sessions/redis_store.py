@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+import failpoints
+
 from .session import Session, Stamp, UnreadableSession, dialogue_prefix, from_octets, to_octets
 from .store import StoreAway
 
@@ -151,6 +153,8 @@ class RedisStore:
         try:
             async with asyncio.timeout(self._answer_seconds_max):
                 answers = await pipeline.execute()
+            if changes:
+                failpoints.passed("session_saved")
             for group in (loads, changes):
                 for asked, answer in zip(group, answers.pop(0) if group else (), strict=True):
                     if not asked.answer.done():  # else the turn that asked has given up

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
+import failpoints
 import json_logs
 from billing.http_client import HttpBilling
 from billing.signing import key_from_file
@@ -83,6 +84,8 @@ class StartError(Exception):
 
 async def serve(settings: Settings) -> None:
     """Runs the engine until SIGTERM or SIGINT. Raises StartError, StrictYamlError."""
+    if why := failpoints.refusal(os.environ, production=settings.config.production):
+        raise StartError(why)
     read = menu_folder.fingerprint(settings.path(settings.engine.menus))
     json_logs.configure(settings.engine.log_level, _masker(settings))
     catalog = await _first_catalog(settings)

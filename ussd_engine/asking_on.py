@@ -18,7 +18,9 @@ from .work import Work
 
 AT_ONCE_MAX = 1000
 """More are not asked about: the core has been away for long, and people are."""
-FIRST_SECONDS, FURTHEST_SECONDS, SECONDS_MAX = 1.0, 30.0, 900.0
+FIRST_SECONDS, FURTHEST_SECONDS, SECONDS_MAX = 1.0, 5.0, 900.0
+"""With the time that the core leaves a confirmation to come (its fence), the furthest distance is less than the half
+minute in which a payment is final once the core is back, however long that was away."""
 ANSWER_SECONDS_MAX = 2.0
 
 

@@ -18,6 +18,7 @@ import asyncio
 from functools import partial
 from typing import TYPE_CHECKING
 
+import failpoints
 from smpp.errors import WrongState
 from smpp.pdu import Pdu
 
@@ -145,6 +146,7 @@ class Dialogues:
         return pushed
 
     async def _serve(self, exchange: Exchange, taking: Taking) -> None:
+        await failpoints.written("pdu_answered")
         if exchange.msisdn in self._ending:
             await asyncio.wait([self._ending[exchange.msisdn]])
         reply = await self._work.safely(taking.reply(), taking.broken, exchange.msisdn)
@@ -163,6 +165,7 @@ class Dialogues:
             exchange.reply = reply
             exchange.remember(taking)
             self._send(exchange)
+            await failpoints.written("screen_submitted")
 
     def _overtake(self, exchange: Exchange | None) -> None:
         if exchange is not None:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakValueDictionary
 
+import failpoints
 from smpp import constants
 from smpp.errors import TooFast, WindowFull, WrongState
 from smpp.pdu import DeliverSmResp, Pdu, SubmitSmResp
@@ -203,11 +204,14 @@ class Outbox:
             async with asyncio.timeout_at(deadlines.retry) as patience:
                 if not self._queues.sms(bind, partial(self._leave, bind, pdu, part, deadlines, patience)):
                     self._metrics.sms_put_off.inc()
+                else:
+                    await failpoints.written("sms_submitted")
                 answer = await part.answer
         except TimeoutError:
             raise NotSent(part.why or "the peer gave no answer") from None
         if answer is None:
             raise NotSent("the peer gave no answer")
+        failpoints.passed("sms_accepted")
         return answer
 
     def _leave(self, bind: Bind, pdu: Pdu, part: Part, deadlines: _Deadlines, patience: asyncio.Timeout) -> bool:

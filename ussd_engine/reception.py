@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import structlog
 
+import failpoints
 from masking import Masker
 from smpp import constants
 from smpp.errors import BindRefused
@@ -227,6 +228,7 @@ class Reception:
             self._outbox.receipt(link, receipt)
             return
         message = over_smpp.read_message(pdu, link.dialect, link.network.country, self._masker)
+        failpoints.passed("pdu_parsed")
         if message.kind is Kind.SMS:
             self._sms(bind, link, pdu, message)
         elif status := self._refusal(message):
@@ -295,6 +297,7 @@ class Reception:
             if not self._sms_working[worked_on]:
                 del self._sms_working[worked_on]
         if verdict.accepted:
+            failpoints.passed("sms_done")
             self._accept(bind, pdu)
             self._chronicle.sms(
                 sms_record(

@@ -21,6 +21,7 @@ import asyncpg
 import msgspec
 import structlog
 
+import failpoints
 from billing.calls import Call, Done, Refused
 from billing.contract import MONEY_MINOR_MOST, Value
 from billing_core import idempotency, intents
@@ -330,9 +331,11 @@ async def _answered(asking: Awaitable[BillerAnswer]) -> BillerAnswer:
     """A biller's answer; a biller that takes too long, or is not reached, has not answered."""
     try:
         async with asyncio.timeout(BILLER_SECONDS_MAX + _GRACE_SECONDS):
-            return await asking
+            answer = await asking
     except OSError as error:  # TimeoutError, too
-        return NotKnown(type(error).__name__)
+        answer = NotKnown(type(error).__name__)
+    failpoints.passed("biller_asked")
+    return answer
 
 
 async def _seen(connection: Connection, call: Call) -> Any:

@@ -59,6 +59,11 @@ async def get(core: Core, path: str) -> tuple[int, str]:
         return response.status, await response.text()
 
 
+def counted(page: str, name: str) -> float:
+    """The sum of what the page of metrics has under names that begin so."""
+    return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
+
+
 async def test_a_signed_request_is_answered(core: Core) -> None:
     answer = await post(core, BODY)
     assert answer.status == 200
@@ -135,9 +140,6 @@ async def test_the_pages_of_operators_are_there(core: Core) -> None:
 
 
 async def test_calls_and_problems_are_counted_and_no_number_is_a_label(core: Core) -> None:
-    def counted(page: str, name: str) -> float:
-        return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
-
     done = 'billing_core_calls_total{operation="tariffs.current",outcome="done"}'
     problems = 'billing_core_problems_total{status="422"}'
     _, before = await get(core, "/metrics")
@@ -147,6 +149,21 @@ async def test_calls_and_problems_are_counted_and_no_number_is_a_label(core: Cor
     assert counted(after, done) == counted(before, done) + 1
     assert counted(after, problems) == counted(before, problems) + 1
     assert "77010000007" not in after
+
+
+async def test_a_caller_that_dies_before_its_request_was_read_counts_as_no_forger(core: Core) -> None:
+    forged, broken_off = (f'billing_core_problems_total{{status="{status}"}}' for status in (401, 400))
+    before = (await get(core, "/metrics"))[1]
+    host, _, port = core.url.removeprefix("http://").partition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"POST {PATH} HTTP/1.1\r\nHost: core\r\nContent-Length: 100\r\n\r\n{{".encode())
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    async with asyncio.timeout(5):
+        while counted(after := (await get(core, "/metrics"))[1], broken_off) == counted(before, broken_off):
+            await asyncio.sleep(0.02)
+    assert counted(after, forged) == counted(before, forged)
 
 
 async def test_a_client_asks_only_for_what_is_its_own(core: Core) -> None:

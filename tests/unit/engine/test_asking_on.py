@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from billing.calls import Call, Done, NotMade, Outcome, Unknown
-from ussd_engine.asking_on import FURTHEST_SECONDS, SECONDS_MAX, AskingOn
+from billing_core.domains.payments import FENCE_SECONDS
+from billing_core.sweeper import SWEEP_SECONDS
+from ussd_engine.asking_on import ANSWER_SECONDS_MAX, FURTHEST_SECONDS, SECONDS_MAX, AskingOn
 from ussd_engine.metrics import Metrics
 from ussd_engine.work import Work
 
@@ -55,6 +57,10 @@ async def test_a_core_that_stays_away_is_asked_ever_more_rarely_and_given_up() -
     await asked(core, pauses, QUESTION)
     assert max(pauses.seconds) == FURTHEST_SECONDS
     assert SECONDS_MAX <= sum(pauses.seconds) < SECONDS_MAX + FURTHEST_SECONDS
+
+
+def test_half_a_minute_after_a_long_absence_of_the_core_nothing_is_being_checked_any_more() -> None:
+    assert FURTHEST_SECONDS + ANSWER_SECONDS_MAX + FENCE_SECONDS + SWEEP_SECONDS < 30
 
 
 async def test_a_question_that_will_always_be_a_mistake_is_asked_once() -> None:
