@@ -81,7 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_top_up(add("topup", parents=[of_one], help="money comes to the prepaid account; an SMS says so"))
     _add_missed_call(add("missed-call", parents=[of_one], help="the phone is on again after a call; an SMS"))
     performing = add("perform", parents=[common], help="any operation of the contract, answered as JSON")
-    performing.add_argument("operation", metavar="OPERATION", help="docs/operations.md lists them")
+    performing.add_argument("operation", metavar="OPERATION", help="docs/billing-operations.md lists them")
     performing.add_argument("msisdn", metavar="MSISDN", type=_msisdn, help="whom it is about")
     performing.add_argument(
         "arguments", metavar="NAME=VALUE", nargs="*", help="money in whole units; `-`: a secret is asked"

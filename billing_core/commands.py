@@ -125,7 +125,7 @@ async def make_vouchers(config: Config, count: int, sum_minor: int, currency: st
 async def perform(config: Config, operation: str, msisdn: str, given: Sequence[str], call_id: uuid.UUID) -> None:
     """`perform`: any operation of the contract, answered as JSON."""
     if operation not in OPERATIONS:
-        raise Failure(f"there is no operation '{operation}': docs/operations.md lists them")
+        raise Failure(f"there is no operation '{operation}': docs/billing-operations.md lists them")
     async with _domains(config) as (pool, domains):
         currency = await pool.fetchval(_CURRENCY, msisdn) or "KZT"
         arguments = read_arguments(operation, given, currency)

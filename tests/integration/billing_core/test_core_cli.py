@@ -158,7 +158,7 @@ async def test_a_command_that_is_refused_says_why_in_one_line(
         (("missed-call", "77010000097", "--from", "77010000008"), "the number is closed"),
         (
             ("perform", "balances.gett", "77010000007"),
-            "there is no operation 'balances.gett': docs/operations.md lists them",
+            "there is no operation 'balances.gett': docs/billing-operations.md lists them",
         ),
         (
             ("perform", "tariffs.quote", "77010000007", "tariff=none"),
