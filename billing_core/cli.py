@@ -97,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     deciding = reconciling.add_mutually_exclusive_group()
     deciding.add_argument("--paid", dest="decided", action="store_const", const="paid", help="the biller has it")
     deciding.add_argument("--not-paid", dest="decided", action="store_const", const="not paid", help="it never will")
+    add("keys", parents=[to_people], help="what still needs which key, when one was changed")
     add("purge", parents=[common], help="forget personal data that is older than the configuration says")
     return parser
 
@@ -187,6 +188,8 @@ def _chosen(options: argparse.Namespace, config: Config) -> Coroutine[Any, Any, 
             if (given.intent is None) != (given.decided is None):
                 raise Failure("to decide a payment, write its id and --paid or --not-paid")
             return commands.reconcile(config, given.intent, given.decided, given.json)
+        case "keys":
+            return commands.keys(config, given.json)
         case "purge":
             return commands.forget(config)
     raise AssertionError(options.command)

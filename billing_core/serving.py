@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 
 import json_logs
-from billing_core import database, roles
+from billing_core import database, key_use, roles
 from billing_core.app import make_app
 from billing_core.billers import NoBillers
 from billing_core.codes import Codes
@@ -29,7 +29,7 @@ from billing_core.operations import Domains, make_operations
 from billing_core.passwords import Hasher
 from billing_core.provisioning import NoNetwork, SimulatedNetwork
 from billing_core.relay import Engine, Relay
-from billing_core.sealer import Sealer, seal_key
+from billing_core.sealer import Sealer
 from billing_core.sealing import Seal
 from billing_core.simulated_biller import SimulatedBiller
 from billing_core.sweeper import Sweeper
@@ -73,9 +73,9 @@ class _Server(uvicorn.Server):
 
 def make_hasher(config: Config) -> Hasher:
     """The hasher, as the configuration has it. Raises ConfigError."""
-    cost = config.core.hashing
+    cost, (pepper, *older) = config.core.hashing, config.peppers()
     return Hasher(
-        config.pepper(), cost.waiting_max, threads=cost.threads, memory_kib=cost.memory_kib, passes=cost.passes
+        pepper, cost.waiting_max, threads=cost.threads, memory_kib=cost.memory_kib, passes=cost.passes, older=older
     )
 
 
@@ -86,7 +86,7 @@ async def tools_over(
     """What the domains work with, closed at the end. Raises ConfigError."""
     hasher, biller = make_hasher(config), SimulatedBiller(pool)
     try:
-        seal, codes = Seal(config.notice_key()), Codes(config.pepper())
+        seal, codes = Seal(*config.notice_keys()), Codes(*config.peppers())
         billers = biller if config.core.simulated else NoBillers()
         yield Tools(config.core, hasher, seal, codes, billers, measures), biller
     finally:
@@ -104,6 +104,7 @@ async def serve(config: Config) -> None:
     try:
         async with pool.acquire() as connection:
             await refuse_unready(connection)
+            await key_use.refuse_missing_peppers(connection, config.peppers())
         async with tools_over(config, pool, measures) as (tools, biller):
             domains = Domains(tools)
             biller.tell = lambda payment, answer: domains.payments.settle(pool, payment, answer)
@@ -113,7 +114,7 @@ async def serve(config: Config) -> None:
             beside: list[Beside] = [
                 Relay(pool, url, engine, tools.seal, measures, notices_max=core.relay_notices_max),
                 Sweeper(pool, domains.payments, network, measures, core.wallet.people_after_minutes),
-                Sealer(pool, seal_key(config.pepper())),
+                Sealer(pool, config.seal_keys()[0]),
             ]
             logger = structlog.stdlib.get_logger("billing_core")
             host, port = listening.getsockname()[:2]

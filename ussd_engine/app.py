@@ -20,7 +20,7 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 import json_logs
 from billing.http_client import HttpBilling
-from billing.signing import key_from_file
+from billing.signing import keys_from_file
 from masking import Masker
 from sessions.redis_log import RedisLog
 from sessions.redis_shelf import RedisShelf
@@ -290,7 +290,7 @@ class _Engine:
 
 
 def _keys(settings: Settings, files: Mapping[str, str]) -> ClientKeys:
-    keys = {name: key_of(settings, file) for name, file in files.items()}
+    keys = {name: keys_of(settings, file) for name, file in files.items()}
     return ClientKeys(keys, settings.engine.clock_skew_seconds_max)
 
 
@@ -396,10 +396,15 @@ async def _sessions_probe(store: RedisStore) -> str | None:
 
 
 def key_of(settings: Settings, name: str) -> bytes:
-    """The key in a file that the configuration names. Raises StartError."""
+    """The key in use in a file that the configuration names. Raises StartError."""
+    return keys_of(settings, name)[0]
+
+
+def keys_of(settings: Settings, name: str) -> tuple[bytes, ...]:
+    """All keys in such a file, the one in use first. Raises StartError."""
     path = settings.path(name)
     try:
-        return key_from_file(path.read_bytes())
+        return keys_from_file(path.read_bytes())
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StartError(f"the key file {path} cannot be used: {reason} (`make run` makes it)") from None

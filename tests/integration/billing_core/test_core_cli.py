@@ -35,7 +35,7 @@ def configured(
     engine_url: str = "http://127.0.0.1:9",
     log_level: str = "info",
 ) -> Path:
-    keys = {"engine": KEY, "pepper": PEPPER, "notices": NOTICE_KEY, "billing-core": RELAY_KEY}
+    keys = {"engine": KEY, "pepper": PEPPER, "seals": PEPPER, "notices": NOTICE_KEY, "billing-core": RELAY_KEY}
     for name, key in keys.items():
         (folder / name).write_bytes(key)
     path = folder / "config.yaml"
@@ -46,6 +46,7 @@ def configured(
         f'  owner_database_url: "{owner_url or database_url}"\n'
         "  clients: {engine: {key_file: engine, may: [subscriber, office, payments, network]}}\n"
         "  pepper_file: pepper\n"
+        "  seal_key_file: seals\n"
         "  notice_key_file: notices\n"
         "  relay_key_file: billing-core\n"
         f"  engine_url: {engine_url}\n"

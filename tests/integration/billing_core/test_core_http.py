@@ -150,7 +150,7 @@ async def test_calls_and_problems_are_counted_and_no_number_is_a_label(core: Cor
 
 
 async def test_a_client_asks_only_for_what_is_its_own(core: Core) -> None:
-    clients = {"engine": Client(KEY, frozenset({"payments"}))}
+    clients = {"engine": Client((KEY,), frozenset({"payments"}))}
     async with served(make_app(core.pool, clients, core.operations, core.measures)) as url:
         terminal = dataclasses.replace(core, url=url)
         assert (await post(terminal, BODY)).status == 403
