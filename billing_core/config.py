@@ -15,6 +15,7 @@ from typing import Annotated, Literal, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 from billing.signing import keys_from_file
+from billing_core import production
 from billing_core.passwords import MEMORY_KIB, PASSES, THREADS, WAITING_MAX
 from billing_core.rules import Rules
 from billing_core.sealer import seal_key
@@ -23,7 +24,6 @@ from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
 SOCKET_PATH_OCTETS_MAX = 107
 """What fits into sockaddr_un with its closing zero; a longer path is cut without a word (unix(7))."""
 
-_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 PRIVATE_OWNER, PRIVATE_SERVING, PRIVATE_DATABASE, PRIVATE_PORT = "ussd", "ussd_serving", "billing", 5432
 
 
@@ -117,8 +117,14 @@ class Config:
     """The configuration with paths made whole. Key files are read when they are asked for."""
 
     core: CoreSection
-    folder: Path
+    file: Path
     data_folder: Path
+    production: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the file stands: paths in it are relative to that."""
+        return self.file.parent
 
     def database_url(self) -> str:
         """The address of the database, for who serves; without one in the file, that of the private server in the data
@@ -195,8 +201,8 @@ def read_config(path: Path) -> Config:
         mistakes += _beyond_types(file, node)
     if file is None or mistakes:
         raise StrictYamlError(mistakes)
-    folder = path.resolve().parent
-    return Config(file.billing_core, folder, folder / file.data_folder)
+    whole = path.resolve()
+    return Config(file.billing_core, whole, whole.parent / file.data_folder, file.production)
 
 
 def _beyond_types(file: _File, node: Node) -> list[Mistake]:
@@ -205,29 +211,16 @@ def _beyond_types(file: _File, node: Node) -> list[Mistake]:
     if not file.billing_core.clients:
         place = core.items.get("clients", core).place
         mistakes.append(Mistake(place, "nobody may call", "Add `clients: {engine: {key_file: …, may: [subscriber]}}`."))
-    if file.production and file.billing_core.database_url is None:
-        place = core.items.get("database_url", core).place
-        mistakes.append(
-            Mistake(place, "the private server is not for production", "Write `database_url: postgresql://…`.")
-        )
     for key in ("database_url", "owner_database_url"):
         url = getattr(file.billing_core, key)
         if url is not None and not url.startswith(("postgresql://", "postgres://")):
             mistakes.append(Mistake(core.items[key].place, "not an address of PostgreSQL", "Write postgresql://…"))
-    if file.production and file.billing_core.simulated:
-        place = core.items.get("simulated", core).place
-        cure = "Write `simulated: false`, and connect billers and network by their ports."
-        mistakes.append(Mistake(place, "payments and blocking would only be simulated", cure))
-    hashing = file.billing_core.hashing
-    if file.production and (hashing.memory_kib < MEMORY_KIB or hashing.passes < PASSES):
-        least = f"Write at least memory_kib: {MEMORY_KIB}, passes: {PASSES}."
-        mistakes.append(Mistake(core.items["hashing"].place, "PINs would be tried out too cheaply", least))
+    if file.production:
+        mistakes += production.mistakes(file.billing_core, core)
     engine = urlsplit(file.billing_core.engine_url)
     place = core.items.get("engine_url", core).place
     if engine.scheme not in ("http", "https") or not engine.hostname:
         mistakes.append(Mistake(place, "not an address of an engine", "Write it as http://127.0.0.1:8080."))
-    elif file.production and engine.scheme == "http" and engine.hostname not in _THIS_MACHINE:
-        mistakes.append(Mistake(place, "passwords would travel in clear", "Write https://…"))
     return mistakes
 
 

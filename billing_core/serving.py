@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import uvicorn
 
+import hardening
 import json_logs
-from billing_core import database, key_use, roles
+from billing_core import database, key_use, production, roles
 from billing_core.app import make_app
 from billing_core.billers import NoBillers
 from billing_core.codes import Codes
@@ -96,6 +97,8 @@ async def tools_over(
 
 async def serve(config: Config) -> None:
     """Serves until it is told to end. Raises Failure and ConfigError, and what `database.UNAVAILABLE` lists."""
+    hardening.keep_memory_private()
+    refuse_unsafe_files(config)
     json_logs.configure(config.core.log_level, Masker(config.masking_key()))
     clients, core, measures, url = config.clients(), config.core, Measures(), config.database_url()
     engine = Engine(core.engine_url, core.relay_client, config.relay_key())
@@ -125,6 +128,13 @@ async def serve(config: Config) -> None:
     finally:
         listening.close()
         await close(pool)
+
+
+def refuse_unsafe_files(config: Config) -> None:
+    """Raises Failure for what `production: true` refuses of files."""
+    if config.production and (unsafe := production.unsafe_files(config)):
+        more = f" (and {len(unsafe) - 1} more)" if len(unsafe) > 1 else ""
+        raise Failure(f"`production: true` refuses: {unsafe[0]}{more}")
 
 
 async def refuse_unready(connection: database.Connection) -> None:

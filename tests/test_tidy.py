@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LEAVES = {"strict_yaml", "masking", "json_logs"}
+LEAVES = {"strict_yaml", "masking", "json_logs", "hardening"}
 PACKAGES = ("smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack", "bench")
 MAY_IMPORT = {
     "strict_yaml": set(),
     "masking": set(),
     "json_logs": {"masking"},
+    "hardening": set(),
     "smpp": LEAVES,
     "sessions": LEAVES,
     "billing": LEAVES,

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
+import hardening
 import json_logs
 from billing.http_client import HttpBilling
 from billing.signing import keys_from_file
@@ -33,7 +34,7 @@ from smpp.tls import ClientTls, ServerTls, TlsError, client_options, server_opti
 from smpp.upstream import BIND_OF_MODE, Upstream
 from strict_yaml import StrictYamlError
 
-from . import compiler, menu_folder
+from . import compiler, menu_folder, production
 from .accounts import Accounts
 from .announce import Announcer
 from .asking_on import AskingOn
@@ -82,6 +83,8 @@ class StartError(Exception):
 
 async def serve(settings: Settings) -> None:
     """Runs the engine until SIGTERM or SIGINT. Raises StartError, StrictYamlError."""
+    hardening.keep_memory_private()
+    refuse_unsafe_files(settings)
     read = menu_folder.fingerprint(settings.path(settings.engine.menus))
     catalog = await _first_catalog(settings)
     json_logs.configure(settings.engine.log_level, Masker(key_of(settings, settings.engine.masking_key_file)))
@@ -97,6 +100,13 @@ async def serve(settings: Settings) -> None:
         _calm_garbage_collector()
         await stop.wait()
         await engine.stop()
+
+
+def refuse_unsafe_files(settings: Settings) -> None:
+    """Raises StartError for what `production: true` refuses of files."""
+    if settings.config.production and (unsafe := production.unsafe_files(settings)):
+        more = f" (and {len(unsafe) - 1} more)" if len(unsafe) > 1 else ""
+        raise StartError(f"`production: true` refuses: {unsafe[0]}{more}")
 
 
 def _asked_to_stop(stop: asyncio.Event) -> None:
