@@ -1,4 +1,4 @@
-"""`production: true` refuses whatever is unsafe, of both programs: one story a rule, and the operators' page has all."""
+"""`production: true` refuses whatever is unsafe, of both programs: one story a rule, and operators read them all."""
 
 from __future__ import annotations
 

@@ -74,6 +74,21 @@ async def test_a_pin_of_the_old_pepper_is_right_and_then_is_one_of_the_new(
         assert isinstance(await core.do("wallet.begin_pin_change", number, old=OTHER_PIN), Done)
 
 
+async def test_what_is_left_of_a_pepper_that_has_leaked_is_locked_until_identity_is_proven(
+    database: str, owner: asyncpg.Connection
+) -> None:
+    number = "996555000712"
+    async with core_under(database, PEPPER) as core:
+        await opened(core, number, "22005199070012")
+    await owner.execute(f"UPDATE wallets SET wrong_in_all = 9 WHERE pin_hash LIKE '%keyid={pepper_id(PEPPER)}$%'")
+    async with core_under(database, NEW, PEPPER) as core:
+        assert await core.do("wallet.begin_pin_change", number, old=PIN) == Refused("LOCKED", {})
+        assert await core.do("wallet.reset_pin", number, document="passport N1") == Done({})
+        sent = await core.sent(number, "wallet.pin_reset", "pin")
+        assert isinstance(await core.do("wallet.begin_pin_change", number, old=sent), Done)
+        assert await pepper_of_pin(owner, number) == pepper_id(NEW)
+
+
 async def test_a_password_of_the_old_pepper_is_right_and_then_is_one_of_the_new(database: str) -> None:
     number, chosen = kcell(702), "correct horse battery"
     async with core_under(database, PEPPER) as core:
