@@ -9,7 +9,7 @@ IN := .venv/bin/python -m
 UV := uv==0.13.9
 PIP := .build/uv/bin/python $(wildcard stack/vendor/pip-*.whl)/pip
 COMPILE := .build/uv/bin/uv --cache-dir .build/uv-downloads pip compile --quiet --universal --generate-hashes \
-	--no-annotate --no-header --python-version 3.11 pyproject.toml
+	--no-annotate --no-header --python-version 3.11
 
 # $(call part,NAME,COMMAND): runs a part of the tests, and says how long it took.
 define part
@@ -24,7 +24,7 @@ endef
 # Two processes, those tests of a file in one of them, which has their servers.
 TWO := -n 2 --dist loadfile
 
-.PHONY: help run test test-setup lint test-unit test-property test-integration test-faults bench chaos soak stops fuzz peers lock clean python
+.PHONY: help run test test-setup lint test-unit test-property test-integration test-faults bench chaos soak stops fuzz peers audit lock clean python
 
 help:
 	@echo "make run                everything on this machine, to try it; Ctrl-C ends it"
@@ -40,6 +40,7 @@ help:
 	@echo "make stops              SIGTERM of the engine under load; STOPS=50 (default 50)"
 	@echo "make fuzz               octets changed at random against the SMPP layer; CASES=100000 (default 10000000)"
 	@echo "make peers              fetches what the tests talk to that is not ours into .peers: node-smpp, tshark, Net::SMPP"
+	@echo "make audit              our source through bandit, the locks through pip-audit: known vulnerabilities"
 	@echo "make lock               writes the locks anew; UPGRADE=--upgrade takes newer versions"
 	@echo "make clean              removes what was installed and made here, the data too"
 
@@ -95,13 +96,19 @@ fuzz: test-setup
 peers: test-setup
 	@peers/install.sh
 
+# A vulnerability that is found fails; a service that cannot be asked is said loudly, and fails nobody's build.
+audit: test-setup
+	$(call part,audit,$(IN) stack.audit)
+
 lock: python
 	@test -x .build/uv/bin/uv || { echo "installing $(UV) in .build"; $(PYTHON) -m venv --without-pip .build/uv && \
 	$(PIP) install --quiet --no-cache-dir $(UV); }
 	@echo "compiling requirements.lock"
-	@$(COMPILE) $(UPGRADE) -o requirements.lock
+	@$(COMPILE) $(UPGRADE) -o requirements.lock pyproject.toml
 	@echo "compiling requirements-dev.lock"
-	@$(COMPILE) $(UPGRADE) --extra dev --constraint requirements.lock -o requirements-dev.lock
+	@$(COMPILE) $(UPGRADE) --extra dev --constraint requirements.lock -o requirements-dev.lock pyproject.toml
+	@echo "compiling audit.lock"
+	@$(COMPILE) $(UPGRADE) --group audit --constraint requirements-dev.lock -o audit.lock
 
 clean:
 	@rm -rf .venv .build .peers .data .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -1,4 +1,4 @@
-"""The contract as a page for people: `python -m billing.reference` writes `docs/operations.md`.
+"""The contract as a page for people: `python -m billing.reference` writes `docs/billing-operations.md`.
 
 Rules of this file (pure, but for its main): what stands on the page is what the contract says, word for word.
 """
@@ -32,7 +32,7 @@ from billing.values import (
     Type,
 )
 
-PAGE: Final = Path(__file__).parent.parent / "docs" / "operations.md"
+PAGE: Final = Path(__file__).parent.parent / "docs" / "billing-operations.md"
 _HEAD: Final = """# Operations and events of the billing contract
 
 Written from `billing/` by `python -m billing.reference`; a test fails when they differ. What all operations share

@@ -5,6 +5,7 @@ Rules of this file (pure: the time comes as an argument):
 - The header reads `Authorization: HMAC-SHA256 client:second:signature`, `second` being Unix time, `signature` in hex.
 - One answer for an unknown client and for a wrong signature, found in the same time. A skewed clock is named, but only
   to a caller whose signature holds.
+- A client may have several keys, so that one can be changed while nothing stands still: the first signs, all verify.
 - A request caught on the wire can be sent again within the skew. It does no harm: call ids make changes happen once.
   Whoever can read the wire needs TLS anyway.
 """
@@ -13,11 +14,13 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 SCHEME: Final = "HMAC-SHA256"
 KEY_OCTETS_MIN: Final = 16
+KEYS_MAX: Final = 4
+"""In one file: the one in use, and those before it that still verify."""
 HEADER_CHARACTERS_MAX: Final = 256
 
 _HEADER = re.compile(r"HMAC-SHA256 ([A-Za-z0-9._-]{1,64}):([0-9]{1,12}):([0-9a-f]{64})\Z", re.ASCII)
@@ -29,15 +32,26 @@ class SigningError(Exception):
     """A request that is not to be served. The text says why, holds no key, and may be sent to the caller."""
 
 
-def key_from_file(octets: bytes) -> bytes:
-    """The key that a key file holds: its octets without line ends behind them. Raises ValueError when it is too short.
+def keys_from_file(octets: bytes) -> tuple[bytes, ...]:
+    """The keys that a key file holds, the one in use first. Raises ValueError when one is too short, or they are many.
 
-    A file of text (64 hex digits) can be used with `curl` and `openssl` by hand; 32 random octets serve as well.
+    A file of text has a key a line (64 hex digits, to be used with `curl` and `openssl` by hand as well); octets that
+    are no text are one key, without line ends behind it.
     """
-    key = octets.rstrip(b"\r\n")
-    if len(key) < KEY_OCTETS_MIN:
-        raise ValueError(f"a signing key needs at least {KEY_OCTETS_MIN} octets, this file holds {len(key)}")
-    return key
+    octets = octets.rstrip(b"\r\n")
+    is_text = octets.isascii() and octets.decode("ascii").replace("\n", "").replace("\r", "").isprintable()
+    keys = tuple(line for line in octets.splitlines() if line) if is_text else (octets,)
+    shortest = min(map(len, keys), default=0)
+    if shortest < KEY_OCTETS_MIN:
+        raise ValueError(f"a key needs at least {KEY_OCTETS_MIN} octets, this file holds one of {shortest}")
+    if len(keys) > KEYS_MAX:
+        raise ValueError(f"a key file holds {KEYS_MAX} keys at most, this one {len(keys)}")
+    return keys
+
+
+def key_from_file(octets: bytes) -> bytes:
+    """The first of them: the one in use."""
+    return keys_from_file(octets)[0]
 
 
 def sign(client: str, key: bytes, method: str, path: str, body: bytes, now: float) -> dict[str, str]:
@@ -47,7 +61,7 @@ def sign(client: str, key: bytes, method: str, path: str, body: bytes, now: floa
 
 
 def verify(
-    keys: Mapping[str, bytes],
+    keys: Mapping[str, Sequence[bytes]],
     method: str,
     path: str,
     header: str | None,
@@ -57,7 +71,7 @@ def verify(
 ) -> str:
     """The name of the client that signed the request. Raises SigningError.
 
-    `keys`: client → key; `header`: the Authorization header, None when there is none; `now` in Unix seconds.
+    `keys`: client → its keys; `header`: the Authorization header, None when there is none; `now` in Unix seconds.
     """
     if not header:
         raise SigningError("the request is not signed: it has no Authorization header")
@@ -65,14 +79,23 @@ def verify(
     if parts is None:
         raise SigningError(f"the Authorization header does not read `{SCHEME} client:second:signature`")
     client, second = parts[1], int(parts[2])
-    key = keys.get(client)
-    expected = _signature(key or _NOBODY_KEY, method, path, second, body)
-    if not hmac.compare_digest(expected, parts[3]) or key is None:
+    if not _is_signed(keys, client, (method, path, second, body), parts[3]):
         raise SigningError("the client is not known, or the signature does not fit the request")
     if abs(age := now - second) > skew_seconds_max:
         when = f"{age:.0f} s ago" if age > 0 else f"{-age:.0f} s in the future"
         raise SigningError(f"the request was signed {when}; clocks may differ by {skew_seconds_max:g} s")
     return client
+
+
+def _is_signed(
+    keys: Mapping[str, Sequence[bytes]], client: str, signed: tuple[str, str, int, bytes], signature: str
+) -> bool:
+    """Whether one of the client's keys made this signature. As many are tried for each client, known or not."""
+    own = keys.get(client, ())
+    most = max(map(len, keys.values()), default=1)
+    tried = [*own, *[_NOBODY_KEY] * (most - len(own))]
+    fitting = [hmac.compare_digest(_signature(key, *signed), signature) for key in tried]
+    return any(fitting[: len(own)])
 
 
 def _signature(key: bytes, method: str, path: str, second: int, body: bytes) -> str:

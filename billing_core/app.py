@@ -146,7 +146,7 @@ class _Operations:
         clock: Callable[[], float],
     ) -> None:
         self._pool = pool
-        self._keys = {name: client.key for name, client in clients.items()}
+        self._keys = {name: client.keys for name, client in clients.items()}
         self._may = {name: client.may for name, client in clients.items()}
         self._operations = operations
         self._clock_skew_seconds_max = clock_skew_seconds_max

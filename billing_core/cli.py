@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_top_up(add("topup", parents=[of_one], help="money comes to the prepaid account; an SMS says so"))
     _add_missed_call(add("missed-call", parents=[of_one], help="the phone is on again after a call; an SMS"))
     performing = add("perform", parents=[common], help="any operation of the contract, answered as JSON")
-    performing.add_argument("operation", metavar="OPERATION", help="docs/operations.md lists them")
+    performing.add_argument("operation", metavar="OPERATION", help="docs/billing-operations.md lists them")
     performing.add_argument("msisdn", metavar="MSISDN", type=_msisdn, help="whom it is about")
     performing.add_argument(
         "arguments", metavar="NAME=VALUE", nargs="*", help="money in whole units; `-`: a secret is asked"
@@ -101,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     deciding = reconciling.add_mutually_exclusive_group()
     deciding.add_argument("--paid", dest="decided", action="store_const", const="paid", help="the biller has it")
     deciding.add_argument("--not-paid", dest="decided", action="store_const", const="not paid", help="it never will")
+    add("keys", parents=[to_people], help="what still needs which key, when one was changed")
     add("purge", parents=[common], help="forget personal data that is older than the configuration says")
     return parser
 
@@ -191,6 +192,8 @@ def _chosen(options: argparse.Namespace, config: Config) -> Coroutine[Any, Any, 
             if (given.intent is None) != (given.decided is None):
                 raise Failure("to decide a payment, write its id and --paid or --not-paid")
             return commands.reconcile(config, given.intent, given.decided, given.json)
+        case "keys":
+            return commands.keys(config, given.json)
         case "purge":
             return commands.forget(config)
     raise AssertionError(options.command)

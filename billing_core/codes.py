@@ -5,6 +5,8 @@ Rules of this file:
   which lies outside: without it a stolen table cannot be tried out. What it is for is hashed with it, so that the mark
   of one code says nothing of another.
 - Marks of the same kind can be looked up, so a code can be unique while it holds.
+- A pepper that was changed still knows the codes of before: what is typed is marked under each, what is drawn under the
+  newest.
 - Who types a code is forgiven spaces and digits of other scripts.
 """
 
@@ -34,10 +36,19 @@ def typed_code(text: str) -> str:
 class Codes:
     """Marks codes."""
 
-    def __init__(self, pepper: bytes) -> None:
-        """`pepper`: as in its key file."""
-        self._key = hmac.digest(pepper, b"billing core: codes", hashlib.sha256)
+    def __init__(self, pepper: bytes, *older: bytes) -> None:
+        """`pepper`: as in its key file; `older`: those of before."""
+        self._keys = [hmac.digest(each, b"billing core: codes", hashlib.sha256) for each in (pepper, *older)]
 
     def mark(self, kind: str, code: str) -> bytes:
-        """32 octets that stand for a code of this kind."""
-        return hmac.digest(self._key, f"{kind}\n{code}".encode(), hashlib.sha256)
+        """32 octets that stand for a code of this kind from now on."""
+        return self.marks(kind, code)[0]
+
+    def marks(self, kind: str, code: str) -> list[bytes]:
+        """What may stand for it: under the pepper in use, and under those of before."""
+        return [hmac.digest(key, f"{kind}\n{code}".encode(), hashlib.sha256) for key in self._keys]
+
+    def fits(self, mark: bytes, kind: str, code: str) -> bool:
+        """Whether this code is the one that the mark stands for; takes the same time for each code."""
+        fitting = [hmac.compare_digest(mark, each) for each in self.marks(kind, code)]
+        return any(fitting)

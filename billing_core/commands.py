@@ -23,7 +23,7 @@ import msgspec
 
 from billing.calls import Call, Done, Refused
 from billing.contract import OPERATIONS, Count, Flag, Money, Secret, Type, Value, check_values
-from billing_core import database, purge, roles, sealer, seeding, sweeper
+from billing_core import database, key_use, purge, roles, sealer, seeding, sweeper
 from billing_core.billers import Accepted, Declined
 from billing_core.codes import Codes
 from billing_core.config import Config
@@ -68,7 +68,7 @@ async def seed(config: Config, numbers: int, free_numbers: int) -> None:
     hasher = make_hasher(config)
     try:
         async with owner(config, migrated=True) as connection:
-            codes = Codes(config.pepper())
+            codes = Codes(*config.peppers())
             added = await seeding.seed(connection, codes, hasher, numbers, free_numbers, _show_progress)
     finally:
         hasher.close()
@@ -79,7 +79,7 @@ async def verify(config: Config, as_json: bool, expected: str | None) -> None:
     """`verify`; `expected`: a seal that was noted elsewhere, as it is printed. Raises Failure when something does not
     hold."""
     async with owner(config, migrated=True) as connection:
-        wrong = await sealer.verify(connection, sealer.seal_key(config.pepper()), _say)
+        wrong = await sealer.verify(connection, *config.seal_keys(), progress=_say)
         [(postings, seals, waiting)] = await connection.fetch(
             "SELECT (SELECT count(*) FROM postings), (SELECT count(*) FROM seals), (SELECT count(*) FROM unsealed)"
         )
@@ -99,6 +99,20 @@ async def verify(config: Config, as_json: bool, expected: str | None) -> None:
         print(f"{postings} postings, {seals} seals, {waiting} postings not sealed yet; the last seal is {last}")
     if wrong:
         raise Failure("the ledger does not hold: nobody should post to it before it is known why")
+
+
+async def keys(config: Config, as_json: bool) -> None:
+    """`keys`: what still needs which key, so that one that nothing needs can be taken out of its file."""
+    async with owner(config, migrated=True) as connection:
+        used = await key_use.key_use(connection, config.peppers())
+    if as_json:
+        print(json.dumps(used._asdict() | {"peppers": [each._asdict() for each in used.peppers]}))
+        return
+    for number, each in enumerate(used.peppers, 1):
+        which = f"line {number} of the pepper file" if each.id in used.ids else f"a pepper {each.id} that is not there"
+        print(f"{which}: {each.pins} PINs, {each.passwords} passwords")
+    print(f"vouchers that nobody has used: {used.vouchers}, the oldest made {used.oldest_voucher or '-'}")
+    print(f"secrets in SMS that wait: {used.sealed}, the oldest since {used.oldest_sealed or '-'}")
 
 
 async def forget(config: Config) -> None:
@@ -125,7 +139,7 @@ async def make_vouchers(config: Config, count: int, sum_minor: int, currency: st
 async def perform(config: Config, operation: str, msisdn: str, given: Sequence[str], call_id: uuid.UUID) -> None:
     """`perform`: any operation of the contract, answered as JSON."""
     if operation not in OPERATIONS:
-        raise Failure(f"there is no operation '{operation}': docs/operations.md lists them")
+        raise Failure(f"there is no operation '{operation}': docs/billing-operations.md lists them")
     async with _domains(config) as (pool, domains):
         currency = await pool.fetchval(_CURRENCY, msisdn) or "KZT"
         arguments = read_arguments(operation, given, currency)

@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
-from billing.signing import key_from_file
+from billing.signing import keys_from_file
+from billing_core import production
 from billing_core.passwords import MEMORY_KIB, PASSES, THREADS, WAITING_MAX
 from billing_core.rules import Rules
+from billing_core.sealer import seal_key
 from strict_yaml import Mistake, Node, Range, StrictYamlError, into, read_file
 
 SOCKET_PATH_OCTETS_MAX = 107
 """What fits into sockaddr_un with its closing zero; a longer path is cut without a word (unix(7))."""
 
-_THIS_MACHINE = ("127.0.0.1", "::1", "localhost")
 PRIVATE_OWNER, PRIVATE_SERVING, PRIVATE_DATABASE, PRIVATE_PORT = "ussd", "ussd_serving", "billing", 5432
 
 
@@ -57,15 +58,15 @@ class _Unread:
 
 
 class Client(NamedTuple):
-    """Who may call: the HMAC key, and as whom it asks (`billing.operation.ASKERS`)."""
+    """Who may call: its HMAC keys, and as whom it asks (`billing.operation.ASKERS`)."""
 
-    key: bytes
+    keys: tuple[bytes, ...]
     may: frozenset[str]
 
 
 @dataclass(frozen=True)
 class ClientSection:
-    """Who may call: `key_file` has its HMAC key, `may` tells as whom it asks (`billing.operation.ASKERS`)."""
+    """Who may call: `key_file` has its HMAC keys, `may` tells as whom it asks (`billing.operation.ASKERS`)."""
 
     key_file: str
     may: tuple[Literal["subscriber", "office", "payments", "network"], ...]
@@ -94,6 +95,7 @@ class CoreSection(Rules):
     hashing: HashingSection = field(default_factory=HashingSection)
     clock_skew_seconds_max: Annotated[int, Range(1, 600)] = 60
     pepper_file: str = ".data/keys/pepper"
+    seal_key_file: str = ".data/keys/seals"
     notice_key_file: str = ".data/keys/notices"
     engine_url: str = "http://127.0.0.1:8080"
     relay_client: str = "billing-core"
@@ -115,9 +117,14 @@ class Config:
     """The configuration with paths made whole. Key files are read when they are asked for."""
 
     core: CoreSection
-    folder: Path
+    file: Path
     data_folder: Path
     production: bool = False
+
+    @property
+    def folder(self) -> Path:
+        """Where the file stands: paths in it are relative to that."""
+        return self.file.parent
 
     def database_url(self) -> str:
         """The address of the database, for who serves; without one in the file, that of the private server in the data
@@ -148,33 +155,38 @@ class Config:
             raise ConfigError(
                 f"the socket path in {run} is longer than {SOCKET_PATH_OCTETS_MAX} octets: set data_folder"
             )
-        password = _key(self.data_folder / "keys" / key).decode()
+        password = _keys(self.data_folder / "keys" / key)[0].decode()
         where = f"host={quote(str(run), safe='')}&port={PRIVATE_PORT}"
         return f"postgresql://{user}:{quote(password)}@/{PRIVATE_DATABASE}?{where}"
 
     def clients(self) -> dict[str, Client]:
         """Who may call, and as whom. Raises ConfigError for a key file that is not there or too short."""
         return {
-            name: Client(_key(self.folder / section.key_file), frozenset(section.may))
+            name: Client(_keys(self.folder / section.key_file), frozenset(section.may))
             for name, section in (self.core.clients or {}).items()
         }
 
     def masking_key(self) -> bytes:
         """The key under which numbers in logs are hashed: made from the pepper, and of no use to find it. Raises
         ConfigError as `clients` does."""
-        return hmac.digest(self.pepper(), b"billing core: numbers in logs", hashlib.sha256)
+        return hmac.digest(self.peppers()[0], b"billing core: numbers in logs", hashlib.sha256)
 
-    def pepper(self) -> bytes:
-        """What hashes of passwords need beside what lies in the database. Raises ConfigError as `clients` does."""
-        return _key(self.folder / self.core.pepper_file)
+    def peppers(self) -> tuple[bytes, ...]:
+        """What hashes of passwords and codes need beside the database: the one in use, and those before it. Raises
+        ConfigError as `clients` does."""
+        return _keys(self.folder / self.core.pepper_file)
 
-    def notice_key(self) -> bytes:
-        """The key under which secret arguments of notices lie in the database. Raises ConfigError likewise."""
-        return _key(self.folder / self.core.notice_key_file)
+    def seal_keys(self) -> tuple[bytes, ...]:
+        """The keys of the ledger's seals, likewise."""
+        return tuple(seal_key(each) for each in _keys(self.folder / self.core.seal_key_file))
+
+    def notice_keys(self) -> tuple[bytes, ...]:
+        """The keys under which secret arguments of notices lie in the database, likewise."""
+        return _keys(self.folder / self.core.notice_key_file)
 
     def relay_key(self) -> bytes:
         """The key under which notices to the engine are signed. Raises ConfigError likewise."""
-        return _key(self.folder / self.core.relay_key_file)
+        return _keys(self.folder / self.core.relay_key_file)[0]
 
 
 def read_config(path: Path) -> Config:
@@ -189,8 +201,8 @@ def read_config(path: Path) -> Config:
         mistakes += _beyond_types(file, node)
     if file is None or mistakes:
         raise StrictYamlError(mistakes)
-    folder = path.resolve().parent
-    return Config(file.billing_core, folder, folder / file.data_folder, file.production)
+    whole = path.resolve()
+    return Config(file.billing_core, whole, whole.parent / file.data_folder, file.production)
 
 
 def _beyond_types(file: _File, node: Node) -> list[Mistake]:
@@ -199,35 +211,22 @@ def _beyond_types(file: _File, node: Node) -> list[Mistake]:
     if not file.billing_core.clients:
         place = core.items.get("clients", core).place
         mistakes.append(Mistake(place, "nobody may call", "Add `clients: {engine: {key_file: …, may: [subscriber]}}`."))
-    if file.production and file.billing_core.database_url is None:
-        place = core.items.get("database_url", core).place
-        mistakes.append(
-            Mistake(place, "the private server is not for production", "Write `database_url: postgresql://…`.")
-        )
     for key in ("database_url", "owner_database_url"):
         url = getattr(file.billing_core, key)
         if url is not None and not url.startswith(("postgresql://", "postgres://")):
             mistakes.append(Mistake(core.items[key].place, "not an address of PostgreSQL", "Write postgresql://…"))
-    if file.production and file.billing_core.simulated:
-        place = core.items.get("simulated", core).place
-        cure = "Write `simulated: false`, and connect billers and network by their ports."
-        mistakes.append(Mistake(place, "payments and blocking would only be simulated", cure))
-    hashing = file.billing_core.hashing
-    if file.production and (hashing.memory_kib < MEMORY_KIB or hashing.passes < PASSES):
-        least = f"Write at least memory_kib: {MEMORY_KIB}, passes: {PASSES}."
-        mistakes.append(Mistake(core.items["hashing"].place, "PINs would be tried out too cheaply", least))
+    if file.production:
+        mistakes += production.mistakes(file.billing_core, core)
     engine = urlsplit(file.billing_core.engine_url)
     place = core.items.get("engine_url", core).place
     if engine.scheme not in ("http", "https") or not engine.hostname:
         mistakes.append(Mistake(place, "not an address of an engine", "Write it as http://127.0.0.1:8080."))
-    elif file.production and engine.scheme == "http" and engine.hostname not in _THIS_MACHINE:
-        mistakes.append(Mistake(place, "passwords would travel in clear", "Write https://…"))
     return mistakes
 
 
-def _key(path: Path) -> bytes:
+def _keys(path: Path) -> tuple[bytes, ...]:
     try:
-        return key_from_file(path.read_bytes())
+        return keys_from_file(path.read_bytes())
     except OSError as error:
         raise ConfigError(f"key file {path}: {error.strerror or error}") from None
     except ValueError as error:

@@ -5,26 +5,38 @@ Rules of this file:
 - Wrong ones in a row lock for a while; wrong ones in all, over any number of right ones, lock until identity is proven.
 - What was typed is hashed before the transaction, as each stored hash was made (`Typed`). When another one is stored by
   then, everything is done anew.
+- A stored hash of an older pepper or cost is replaced by one of now when it was right.
 """
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import hmac
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 from billing.calls import Refused
 from billing_core.database import Connection
 from billing_core.idempotency import Counted, Outdated
 from billing_core.moments import as_instant
-from billing_core.passwords import Hasher
+from billing_core.passwords import Busy, Hasher
 from billing_core.who import Who
 
-Typed: TypeAlias = "Mapping[str, str]"
-"""By each stored hash: the hash of what was typed, under its salt."""
 
-_COUNTED: Final = ("cabinets", "wallets")
+class Likeness(NamedTuple):
+    """What was typed, hashed as a stored hash was made; `anew`: hashed as it is done now, where what was typed is right
+    and what is stored is of before."""
+
+    hash: str
+    anew: str | None = None
+
+
+Typed: TypeAlias = "Mapping[str, Likeness]"
+"""By each stored hash."""
+
+_COUNTED: Final = {"cabinets": "password_hash", "wallets": "pin_hash"}
+"""Tables with tries, and where each has its hash."""
 
 
 class GuessRules(Protocol):
@@ -39,8 +51,16 @@ class GuessRules(Protocol):
 
 
 async def hashed_like(hasher: Hasher, stored: Iterable[str | None], typed: str) -> Typed:
-    """What was typed, hashed as each of these was. Raises Busy."""
-    return {each: await hasher.like(each, typed) for each in stored if each is not None}
+    """What was typed, hashed as each of these was. Raises Busy and PepperGone."""
+    return {each: await _likeness(hasher, each, typed) for each in stored if each is not None}
+
+
+async def _likeness(hasher: Hasher, stored: str, typed: str) -> Likeness:
+    found, anew = await hasher.like(stored, typed), None
+    if hasher.is_outdated(stored) and hmac.compare_digest(found, stored):
+        with contextlib.suppress(Busy):  # then at another time
+            anew = await hasher.hash(typed)
+    return Likeness(found, anew)
 
 
 class Guessing:
@@ -60,6 +80,8 @@ RETURNING wrong_in_row, wrong_in_all
         self._right = f"""
 UPDATE {table} SET wrong_in_row = 0, wrong_in_all = wrong_in_all - 1, locked_until = NULL WHERE subscriber_id = $1
 """  # noqa: S608
+        column = _COUNTED[table]
+        self._renew = f"UPDATE {table} SET {column} = $3 WHERE subscriber_id = $1 AND {column} = $2"  # noqa: S608
         self._lock = f"UPDATE {table} SET wrong_in_row = 0, locked_until = $2 WHERE subscriber_id = $1"  # noqa: S608
         self._proven = f"""
 UPDATE {table} SET wrong_in_row = 0, wrong_in_all = 0, locked_until = NULL WHERE subscriber_id = $1
@@ -80,9 +102,11 @@ UPDATE {table} SET wrong_in_row = 0, wrong_in_all = 0, locked_until = NULL WHERE
         if typed is None or not typed.keys() >= set(holding):
             raise Outdated("what is stored has changed since what was typed was hashed")
         [(in_row, in_all)] = await connection.fetch(self._count, who.id)
-        matching = [each for each in holding if hmac.compare_digest(typed[each], each)]
+        matching = [each for each in holding if hmac.compare_digest(typed[each].hash, each)]
         if matching:
             await connection.execute(self._right, who.id)
+            if (anew := typed[matching[0]].anew) is not None:
+                await connection.execute(self._renew, who.id, matching[0], anew)
             return matching[0]
         if in_all >= self._rules.wrong_in_all_max:
             return Counted(Refused("LOCKED", {}))

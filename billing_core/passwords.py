@@ -3,6 +3,8 @@
 Rules of this file:
 - argon2id with 19 MiB, two passes and one lane (OWASP's password storage cheat sheet), over HMAC-SHA256 of the password
   under a pepper that lies outside the database: without it a stolen table cannot even be tried.
+- A hash names its pepper (`keyid`, as the PHC string format has it), so that a pepper can be changed: what was hashed
+  under one of before is compared under that one, and made anew at the next right answer.
 - A hash takes some 20 ms of a core and 19 MiB. Two threads make them, a bounded number waits, and more is refused.
   Nobody holds a connection to the database meanwhile.
 - Passwords are compared as people type them: compatibility forms of Unicode count as one (NFKC).
@@ -21,6 +23,7 @@ import os
 import secrets
 import threading
 import unicodedata
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -39,6 +42,7 @@ WAITING_MAX = 32
 MEMORY_KIB, PASSES = 19 * 1024, 2
 _LANES = 1
 _SALT_OCTETS, _HASH_OCTETS = 16, 32
+_ID_OCTETS = 6
 _NICENESS = 10
 _USUAL = ("password", "qwerty", "пароль", "йцукен", "құпиясөз", "сырсөз")
 _ROWS = ("01234567890", "abcdefghijklmnopqrstuvwxyz", "qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -66,9 +70,22 @@ def is_weak(password: str, msisdn: str) -> bool:
     return any(run in folded for run in runs)
 
 
-class _Cost(NamedTuple):
+class PepperGone(Exception):
+    """What is stored was hashed under a pepper that we have not."""
+
+
+class _Making(NamedTuple):
+    """How a hash is made, as the hash itself says it; `key_id`: of its pepper, "" in one of before they had names."""
+
     memory_kib: int
     passes: int
+    key_id: str
+
+
+def pepper_id(pepper: bytes) -> str:
+    """The name of a pepper in the hashes that were made under it; it says nothing of the pepper."""
+    tag = hmac.digest(pepper, b"billing core: name of a pepper", hashlib.sha256)[:_ID_OCTETS]
+    return base64.b64encode(tag).decode()
 
 
 class Hasher:
@@ -82,38 +99,54 @@ class Hasher:
         threads: int = THREADS,
         memory_kib: int = MEMORY_KIB,
         passes: int = PASSES,
+        older: Sequence[bytes] = (),
     ) -> None:
-        """`pepper`: as in its key file. A hash that is there already is compared by what it was made with."""
-        self._pepper = hmac.digest(pepper, b"billing core: passwords", hashlib.sha256)
-        self._cost = _Cost(memory_kib, passes)
+        """`pepper`: as in its key file; `older`: those of before, the oldest last. A hash that is there already is
+        compared by what it was made with."""
+        label = b"billing core: passwords"
+        peppers = [pepper, *older]
+        self._peppers = {pepper_id(each): hmac.digest(each, label, hashlib.sha256) for each in reversed(peppers)}
+        self._peppers[""] = hmac.digest(peppers[-1], label, hashlib.sha256)
+        self._now = _Making(memory_kib, passes, pepper_id(pepper))
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="hashing", initializer=_stand_back)
         self._waiting_max = waiting_max
         self._waiting = 0
 
     async def hash(self, password: str) -> str:
         """A hash under a new salt, in the usual text form (`$argon2id$v=19$m=…`). Raises Busy."""
-        return await self._hash(password, secrets.token_bytes(_SALT_OCTETS), self._cost)
+        return await self._hash(password, secrets.token_bytes(_SALT_OCTETS), self._now)
 
     async def like(self, stored: str, password: str) -> str:
-        """The hash of a password under the salt of `stored`: the two are equal when the passwords are. Raises Busy."""
-        return await self._hash(password, _salt_of(stored), _cost_of(stored))
+        """The hash of a password under salt and pepper of `stored`: equal to it when the passwords are. Raises Busy and
+        PepperGone."""
+        making = _making_of(stored)
+        if making.key_id not in self._peppers:
+            raise PepperGone(f"the pepper {making.key_id} is not in its key file")
+        return await self._hash(password, _salt_of(stored), making)
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether a hash would be made otherwise now: under another pepper, or at another cost."""
+        return _making_of(stored) != self._now
 
     def close(self) -> None:
         """Ends the threads; hashes that wait are given up."""
         self._threads.shutdown(cancel_futures=True)
 
-    async def _hash(self, password: str, salt: bytes, cost: _Cost) -> str:
+    async def _hash(self, password: str, salt: bytes, making: _Making) -> str:
         if self._waiting >= self._waiting_max:
             raise Busy("too many passwords are being hashed")
         self._waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, self._hashed, password, salt, cost)
+            return await asyncio.get_running_loop().run_in_executor(self._threads, self._hashed, password, salt, making)
         finally:
             self._waiting -= 1
 
-    def _hashed(self, password: str, salt: bytes, cost: _Cost) -> str:
-        peppered = hmac.digest(self._pepper, _normal(password).encode(), hashlib.sha256)
-        return hash_secret(peppered, salt, cost.passes, cost.memory_kib, _LANES, _HASH_OCTETS, Type.ID).decode()
+    def _hashed(self, password: str, salt_octets: bytes, making: _Making) -> str:
+        peppered = hmac.digest(self._peppers[making.key_id], _normal(password).encode(), hashlib.sha256)
+        cost = (making.passes, making.memory_kib, _LANES)
+        made = hash_secret(peppered, salt_octets, *cost, _HASH_OCTETS, Type.ID).decode()
+        before, salt, digest = made.rsplit("$", 2)
+        return f"{before},keyid={making.key_id}${salt}${digest}" if making.key_id else made
 
 
 def _stand_back() -> None:
@@ -123,13 +156,13 @@ def _stand_back() -> None:
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
 
 
-def _cost_of(stored: str) -> _Cost:
-    costs = dict(each.split("=") for each in stored.split("$")[3].split(","))
-    return _Cost(int(costs["m"]), int(costs["t"]))
+def _making_of(stored: str) -> _Making:
+    said = dict(each.split("=", 1) for each in stored.split("$")[3].split(","))
+    return _Making(int(said["m"]), int(said["t"]), said.get("keyid", ""))
 
 
 def _salt_of(stored: str) -> bytes:
-    """The salt in `$argon2id$v=…$m=…,t=…,p=…$salt$hash`, whose base64 has no padding."""
+    """The salt in `$argon2id$v=…$m=…,t=…,p=…,keyid=…$salt$hash`, whose base64 has no padding."""
     salt = stored.split("$")[4]
     return base64.b64decode(salt + "=" * (-len(salt) % 4))
 

@@ -1,8 +1,9 @@
 """Seals over the ledger: a chain of keyed hashes, by one writer, each second; and its verifier.
 
 Rules of this file:
-- A seal is HMAC-SHA256 over the seal before it, and number and digest of each posting that it covers. The key is made
-  from the pepper, which lies outside the database: who can write to the database alone cannot make the chain anew.
+- A seal is HMAC-SHA256 over the seal before it, and number and digest of each posting that it covers. The key lies
+  outside the database: who can write to the database alone cannot make the chain anew.
+- A key can be changed. What it has sealed is verified under it; after the first seal of a newer one it counts no more.
 - A chain in every commit would put them all in one row; so postings that are committed wait in `unsealed` for a second.
 - One writer at a time, whoever it is: an advisory lock of the transaction.
 """
@@ -84,9 +85,9 @@ class Wrong(NamedTuple):
     numbers: tuple[int, ...]
 
 
-def seal_key(pepper: bytes) -> bytes:
-    """The key of the chain."""
-    return hmac.digest(pepper, b"billing core: seals of the ledger", hashlib.sha256)
+def seal_key(key: bytes) -> bytes:
+    """The key of the chain, from one of its key file."""
+    return hmac.digest(key, b"billing core: seals of the ledger", hashlib.sha256)
 
 
 def seal_hash(key: bytes, before: bytes, covered: Sequence[tuple[int, bytes]]) -> bytes:
@@ -137,10 +138,10 @@ class Sealer:
 
 
 async def verify(
-    connection: Connection, key: bytes, progress: Callable[[str], None] = lambda _what: None
+    connection: Connection, key: bytes, *older: bytes, progress: Callable[[str], None] = lambda _what: None
 ) -> list[Wrong]:
-    """Everything in the ledger that does not hold; empty when all is well."""
-    wrong = [found async for found in _broken_seals(connection, key, progress)]
+    """Everything in the ledger that does not hold; empty when all is well. `older`: keys of before, the oldest last."""
+    wrong = [found async for found in _broken_seals(connection, (*reversed(older), key), progress)]
     for what, statement in _CHECKS.items():
         progress(f"looking for {what}")
         if rows := await connection.fetch(statement):
@@ -148,7 +149,10 @@ async def verify(
     return wrong
 
 
-async def _broken_seals(connection: Connection, key: bytes, progress: Callable[[str], None]) -> AsyncIterator[Wrong]:
+async def _broken_seals(
+    connection: Connection, keys: Sequence[bytes], progress: Callable[[str], None]
+) -> AsyncIterator[Wrong]:
+    """`keys`: the oldest first."""
     number, before = 0, FIRST
     while seals := await connection.fetch(_SEALS, number):
         for row in seals:
@@ -156,8 +160,14 @@ async def _broken_seals(connection: Connection, key: bytes, progress: Callable[[
                 (r[0], r[1]) for r in await connection.fetch(_DIGESTS, row["posting_ids"])
             ]
             gone = any(digest is None for _posting, digest in covered)
-            expected = FIRST if gone else seal_hash(key, before, covered)
-            if row["seal_id"] != number + 1 or not hmac.compare_digest(expected, row["hash"]):
+            fitting = [] if gone else [key for key in keys if _is_seal(row["hash"], key, before, covered)]
+            if row["seal_id"] != number + 1 or not fitting:
                 yield Wrong("a seal that does not fit what it covers", (row["seal_id"],))
+            else:
+                keys = keys[keys.index(fitting[0]) :]
             number, before = row["seal_id"], row["hash"]
         progress(f"{number} seals looked at")
+
+
+def _is_seal(seal: bytes, key: bytes, before: bytes, covered: Sequence[tuple[int, bytes]]) -> bool:
+    return hmac.compare_digest(seal_hash(key, before, covered), seal)

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Protocol
 import structlog
 import uvicorn
 
+import hardening
 import json_logs
-from billing_core import database, roles
+from billing_core import database, key_use, production, roles
 from billing_core.app import make_app
 from billing_core.billers import NoBillers
 from billing_core.codes import Codes
@@ -29,7 +30,7 @@ from billing_core.operations import Domains, make_operations
 from billing_core.passwords import Hasher
 from billing_core.provisioning import NoNetwork, SimulatedNetwork
 from billing_core.relay import Engine, Relay
-from billing_core.sealer import Sealer, seal_key
+from billing_core.sealer import Sealer
 from billing_core.sealing import Seal
 from billing_core.simulated_biller import SimulatedBiller
 from billing_core.sweeper import Sweeper
@@ -73,9 +74,9 @@ class _Server(uvicorn.Server):
 
 def make_hasher(config: Config) -> Hasher:
     """The hasher, as the configuration has it. Raises ConfigError."""
-    cost = config.core.hashing
+    cost, (pepper, *older) = config.core.hashing, config.peppers()
     return Hasher(
-        config.pepper(), cost.waiting_max, threads=cost.threads, memory_kib=cost.memory_kib, passes=cost.passes
+        pepper, cost.waiting_max, threads=cost.threads, memory_kib=cost.memory_kib, passes=cost.passes, older=older
     )
 
 
@@ -86,7 +87,7 @@ async def tools_over(
     """What the domains work with, closed at the end. Raises ConfigError."""
     hasher, biller = make_hasher(config), SimulatedBiller(pool)
     try:
-        seal, codes = Seal(config.notice_key()), Codes(config.pepper())
+        seal, codes = Seal(*config.notice_keys()), Codes(*config.peppers())
         billers = biller if config.core.simulated else NoBillers()
         yield Tools(config.core, hasher, seal, codes, billers, measures), biller
     finally:
@@ -96,6 +97,8 @@ async def tools_over(
 
 async def serve(config: Config) -> None:
     """Serves until it is told to end. Raises Failure and ConfigError, and what `database.UNAVAILABLE` lists."""
+    hardening.keep_memory_private()
+    refuse_unsafe_files(config)
     json_logs.configure(config.core.log_level, Masker(config.masking_key()))
     clients, core, measures, url = config.clients(), config.core, Measures(), config.database_url()
     engine = Engine(core.engine_url, core.relay_client, config.relay_key())
@@ -104,6 +107,7 @@ async def serve(config: Config) -> None:
     try:
         async with pool.acquire() as connection:
             await refuse_unready(connection)
+            await key_use.refuse_missing_peppers(connection, config.peppers())
         async with tools_over(config, pool, measures) as (tools, biller):
             domains = Domains(tools)
             biller.tell = lambda payment, answer: domains.payments.settle(pool, payment, answer)
@@ -113,7 +117,7 @@ async def serve(config: Config) -> None:
             beside: list[Beside] = [
                 Relay(pool, url, engine, tools.seal, measures, notices_max=core.relay_notices_max),
                 Sweeper(pool, domains.payments, network, measures, core.wallet.people_after_minutes),
-                Sealer(pool, seal_key(config.pepper())),
+                Sealer(pool, config.seal_keys()[0]),
             ]
             logger = structlog.stdlib.get_logger("billing_core")
             host, port = listening.getsockname()[:2]
@@ -124,6 +128,13 @@ async def serve(config: Config) -> None:
     finally:
         listening.close()
         await close(pool)
+
+
+def refuse_unsafe_files(config: Config) -> None:
+    """Raises Failure for what `production: true` refuses of files."""
+    if config.production and (unsafe := production.unsafe_files(config)):
+        more = f" (and {len(unsafe) - 1} more)" if len(unsafe) > 1 else ""
+        raise Failure(f"`production: true` refuses: {unsafe[0]}{more}")
 
 
 async def refuse_unready(connection: database.Connection) -> None:

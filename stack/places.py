@@ -18,8 +18,11 @@ from stack.child import StartError
 
 SOCKET_PATH_OCTETS_MAX = 107
 KEY_OCTETS = 32
-KEYS = ("engine", "desk", "billing-core", "operations", "pepper", "notices", "masking", "postgres", "postgres-serving")
-LASTING_KEYS = ("pepper", "postgres", "postgres-serving")
+KEYS = (
+    *("engine", "desk", "billing-core", "operations", "pepper", "seals", "notices", "masking", "postgres"),
+    "postgres-serving",
+)
+LASTING_KEYS = ("pepper", "seals", "postgres", "postgres-serving")
 """Keys that stored data depends on: a new one would not open what lies in the database."""
 
 DATABASE = "billing"

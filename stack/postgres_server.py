@@ -37,7 +37,7 @@ _SETTINGS: Final[Mapping[str, str]] = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
-    "password_encryption": "scram-sha-256",
+    "password_encryption": "scram-sha-256",  # nosec B105
     "dynamic_shared_memory_type": "mmap",  # files in the cluster, not in /dev/shm
     "log_error_verbosity": "terse",  # the detail of an error names the values of keys: numbers of subscribers
     "log_min_error_statement": "panic",

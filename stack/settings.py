@@ -30,7 +30,7 @@ class Listen(NamedTuple):
     @property
     def reached_at(self) -> str:
         """The host under which this machine reaches it: an address that means "all" is none to call."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104
+        return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self.host, self.host)  # noqa: S104 # nosec B104
 
 
 class Settings(NamedTuple):

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-LEAVES = {"strict_yaml", "masking", "json_logs", "failpoints"}
+LEAVES = {"strict_yaml", "masking", "json_logs", "failpoints", "hardening"}
 PACKAGES = ("smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack", "bench", "chaos")
 MAY_IMPORT = {
     "strict_yaml": set(),
     "masking": set(),
     "json_logs": {"masking"},
     "failpoints": set(),
+    "hardening": set(),
     "smpp": LEAVES,
     "sessions": LEAVES,
     "billing": LEAVES,

@@ -19,9 +19,10 @@ import structlog
 from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 
 import failpoints
+import hardening
 import json_logs
 from billing.http_client import HttpBilling
-from billing.signing import key_from_file
+from billing.signing import keys_from_file
 from masking import Masker
 from sessions.redis_log import RedisLog
 from sessions.redis_shelf import RedisShelf
@@ -34,7 +35,7 @@ from smpp.tls import ClientTls, ServerTls, TlsError, client_options, server_opti
 from smpp.upstream import BIND_OF_MODE, Upstream
 from strict_yaml import StrictYamlError
 
-from . import compiler, menu_folder
+from . import compiler, menu_folder, production
 from .accounts import Accounts
 from .announce import Announcer
 from .asking_on import AskingOn
@@ -86,6 +87,8 @@ async def serve(settings: Settings) -> None:
     """Runs the engine until SIGTERM or SIGINT. Raises StartError, StrictYamlError."""
     if why := failpoints.refusal(os.environ, production=settings.config.production):
         raise StartError(why)
+    hardening.keep_memory_private()
+    refuse_unsafe_files(settings)
     read = menu_folder.fingerprint(settings.path(settings.engine.menus))
     json_logs.configure(settings.engine.log_level, _masker(settings))
     catalog = await _first_catalog(settings)
@@ -101,6 +104,13 @@ async def serve(settings: Settings) -> None:
         _calm_garbage_collector()
         await stop.wait()
         await engine.stop()
+
+
+def refuse_unsafe_files(settings: Settings) -> None:
+    """Raises StartError for what `production: true` refuses of files."""
+    if settings.config.production and (unsafe := production.unsafe_files(settings)):
+        more = f" (and {len(unsafe) - 1} more)" if len(unsafe) > 1 else ""
+        raise StartError(f"`production: true` refuses: {unsafe[0]}{more}")
 
 
 def _asked_to_stop(stop: asyncio.Event) -> None:
@@ -308,7 +318,7 @@ def _masker(settings: Settings) -> Masker:
 
 
 def _keys(settings: Settings, files: Mapping[str, str]) -> ClientKeys:
-    keys = {name: key_of(settings, file) for name, file in files.items()}
+    keys = {name: keys_of(settings, file) for name, file in files.items()}
     return ClientKeys(keys, settings.engine.clock_skew_seconds_max)
 
 
@@ -414,10 +424,15 @@ async def _sessions_probe(store: RedisStore) -> str | None:
 
 
 def key_of(settings: Settings, name: str) -> bytes:
-    """The key in a file that the configuration names. Raises StartError."""
+    """The key in use in a file that the configuration names. Raises StartError."""
+    return keys_of(settings, name)[0]
+
+
+def keys_of(settings: Settings, name: str) -> tuple[bytes, ...]:
+    """All keys in such a file, the one in use first. Raises StartError."""
     path = settings.path(name)
     try:
-        return key_from_file(path.read_bytes())
+        return keys_from_file(path.read_bytes())
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise StartError(f"the key file {path} cannot be used: {reason} (`make run` makes it)") from None

@@ -19,7 +19,7 @@ from smpp.limits import Limits
 from smpp.states import Role
 from strict_yaml import Mistake, Node, Place, Range, StrictYamlError, did_you_mean, into, laid_over, read_file
 
-from . import msisdn
+from . import msisdn, production
 from .dialect import Dialect, overridden, read_dialects
 from .peer_config import Address, ClientLink, LinkConfig, RawNode, RouteConfig, ServerLink
 
@@ -151,6 +151,7 @@ class Settings(NamedTuple):
     links: dict[str, Link]
     limits: Limits = Limits()
     """Of peers that have not said who they are."""
+    file: Path = Path("config.yaml")
 
     @property
     def engine(self) -> EngineConfig:
@@ -180,7 +181,7 @@ def read_settings(path: Path) -> Settings:
     limits = _limits(config, None, mistakes)
     if mistakes or limits is None:
         raise StrictYamlError(mistakes)
-    return Settings(config, path.parent.resolve(), links, limits)
+    return Settings(config, path.parent.resolve(), links, limits, path.resolve())
 
 
 def _consistent(config: Config, node: Node) -> list[Mistake]:
@@ -214,7 +215,9 @@ def _consistent(config: Config, node: Node) -> list[Mistake]:
         mistakes.append(
             Mistake(place, f"'{redis}' is no address of Redis", "Write redis://host:port/0 or unix:///path.")
         )
-    return mistakes + _secured(config, node) + _safe_in_production(config, node)
+    if config.production:
+        mistakes += production.mistakes(config.engine, node)
+    return mistakes + _secured(config, node)
 
 
 def _secured(config: Config, node: Node) -> list[Mistake]:
@@ -238,24 +241,6 @@ def _is_url(text: str, schemes: tuple[str, ...]) -> bool:
         return url.scheme in schemes and (url.scheme == "unix" or bool(url.hostname)) and (url.port or 1) > 0
     except ValueError:  # a port that is none, an address cut in two
         return False
-
-
-def _safe_in_production(config: Config, node: Node) -> list[Mistake]:
-    if not config.production:
-        return []
-    mistakes = []
-    for name, link in config.engine.links.items():
-        if isinstance(link.peer, ServerLink) and link.peer.demo:
-            place = node.items["links"].items[name].place
-            mistakes.append(Mistake(place, f"link '{name}' is a demo account", "Remove it, or set its own password."))
-    if config.engine.sessions.redis_url is None:
-        cure = "Write the address of a Redis that is looked after."
-        mistakes.append(Mistake(_place_of(node, "sessions"), "the private Redis is for trying", cure))
-    return mistakes
-
-
-def _place_of(node: Node, key: str) -> Place:
-    return node.items[key].place if key in node.items else node.place
 
 
 def _links(config: Config, engine: Node, folder: Path, mistakes: list[Mistake]) -> dict[str, Link]:

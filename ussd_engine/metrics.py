@@ -5,6 +5,8 @@ No label ever holds what a peer or subscriber may choose: numbers and codes are 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -76,6 +78,12 @@ class Metrics:
         self.dials_failed = Counter("smpp_dials_failed", "Tries to bind that failed", ["link"], registry=registry)
         self.binds = Gauge("smpp_binds", "Open binds", ["link"], registry=registry)
         self.binds_refused = Counter("smpp_binds_refused", "Binds that were refused", registry=registry)
+
+    def begin_with(self, links: Iterable[str]) -> None:
+        """A link counts from the start: one that nobody ever binds is down, and not unknown."""
+        for link in links:
+            self.binds.labels(link)
+            self.dials_failed.labels(link)
 
     def call_made(self, operation: str, outcome: Outcome, seconds: float) -> None:
         """A call of the core has ended."""

@@ -80,6 +80,8 @@ class ServerLink(PeerFields):
     """Binds that did not come over TLS are refused."""
     client_certificate: str = ""
     """The common name that the peer's certificate must bear; "" is any, or none."""
+    plain: bool = False
+    """In production: without TLS over public addresses, because a tunnel carries it."""
     limits: RawNode | None = None
     dialect_fields: RawNode | None = None
 
@@ -116,6 +118,8 @@ class ClientLink(PeerFields):
     system_type: str = ""
     interface_version: Literal["3.3", "3.4", "5.0"] = "3.4"
     tls: ClientTls | None = None
+    plain: bool = False
+    """As for those that bind to us."""
     outbind: OutbindConfig | None = None
     limits: RawNode | None = None
     dialect_fields: RawNode | None = None

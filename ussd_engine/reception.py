@@ -121,6 +121,7 @@ class Reception:
         self._accounts = accounts
         self._work = work
         self._metrics = metrics
+        metrics.begin_with(links)
         self._process = process
         self._now = sms_turns.ports.now
         self._log = structlog.get_logger()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import NamedTuple
 
@@ -16,9 +16,9 @@ BODY_SECONDS_MAX = 5.0
 
 
 class ClientKeys(NamedTuple):
-    """Who may ask: name → HMAC key, and how far their clocks may be off."""
+    """Who may ask: name → HMAC keys, and how far their clocks may be off."""
 
-    keys: Mapping[str, bytes]
+    keys: Mapping[str, Sequence[bytes]]
     skew_seconds_max: float
 
 

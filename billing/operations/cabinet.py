@@ -10,7 +10,7 @@ from billing.values import Count, Field, Flag, Instant, Secret, Text
 PASSWORD: Final = Secret(64)
 _TRY: Final = {
     **NOT_WHILE_BARRED,
-    "WRONG_PASSWORD": "the password is neither the current one nor a temporary one that still holds",
+    "WRONG_PASSWORD": "the password is neither the current one nor a temporary one that still holds",  # nosec B105
     "LOCKED": "too many wrong passwords: for a while, or until the subscriber's identity is proven",
 }
 _TRY_DETAILS: Final = {
@@ -53,7 +53,7 @@ OPERATIONS: Final = (
             "old": Field(PASSWORD, "the current password, or the temporary one"),
             "new": Field(PASSWORD, "the one to be used from now on"),
         },
-        refusals={**_TRY, "WEAK_PASSWORD": "the new password is too short, easy to guess, or the old one"},
+        refusals={**_TRY, "WEAK_PASSWORD": "the new password is too short, easy to guess, or the old one"},  # nosec B105
         details=_TRY_DETAILS,
         answer_notice="cabinet.password_changed",
     ),

@@ -11,7 +11,6 @@ Rules of this file:
 from __future__ import annotations
 
 import datetime
-import hmac
 import uuid
 from typing import Any, Final
 
@@ -55,10 +54,11 @@ WHERE d.managed_id = $1 AND d.state = 'asked' AND d.valid_until > $2 ORDER BY d.
 """
 _REQUEST = """
 SELECT d.delegation_id, a.msisdn FROM delegations d JOIN subscribers a ON a.subscriber_id = d.manager_id
-WHERE d.managed_id = $1 AND d.state = 'asked' AND d.valid_until > $2 AND {which} = $3
+WHERE d.managed_id = $1 AND d.state = 'asked' AND d.valid_until > $2 AND {which}
 FOR UPDATE OF d
 """
-_REQUEST_BY_ID, _REQUEST_BY_MARK = _REQUEST.format(which="d.delegation_id"), _REQUEST.format(which="d.mark")
+_REQUEST_BY_ID = _REQUEST.format(which="d.delegation_id = $3")
+_REQUEST_BY_MARK = _REQUEST.format(which="d.mark = ANY ($3)")
 _REFUSE = "UPDATE delegations SET state = 'refused', ended_at = $2, mark = NULL WHERE delegation_id = $1"
 _AGREE = """
 UPDATE delegations SET state = 'agreed', agreed_at = $2, mark = $3, valid_until = $4, wrong = 0 WHERE delegation_id = $1
@@ -126,7 +126,8 @@ class Delegation:
             return refusal
         code = await self._new_code(connection, managed)
         valid_until = who.now + datetime.timedelta(hours=self._rules.code_hours)
-        row = (uuid.UUID(call.id), who.id, managed.id, self._confirmation(managed, code), valid_until, who.now)
+        mark = self._tools.codes.mark(_confirmation(managed), code)
+        row = (uuid.UUID(call.id), who.id, managed.id, mark, valid_until, who.now)
         await connection.execute(_ASK, *row)
         await note_try(connection, managed, _TRY)
         arguments = {"caller": who.msisdn, "code": code, "valid_until": as_instant(valid_until)}
@@ -148,7 +149,7 @@ class Delegation:
         taken = {row["mark"] for row in await connection.fetch(_MARKS, managed.id)}
         for _ in range(_DRAWS_MAX):
             code = make_code()
-            if self._confirmation(managed, code) not in taken:
+            if taken.isdisjoint(self._tools.codes.marks(_confirmation(managed), code)):
                 return code
         raise RuntimeError("no confirmation code is free")
 
@@ -185,8 +186,8 @@ class Delegation:
         if (paused_until := await connection.fetchval(_SENDER, who.id, who.now)) is not None:
             return Refused("PAUSED", {"again_at": as_instant(paused_until, up=True)})
         wrong = await connection.fetchval(_COUNT_SENDER, who.id)
-        mark = self._confirmation(who, typed_code(str(call.arguments["code"])))
-        row = await connection.fetchrow(_REQUEST_BY_MARK, who.id, who.now, mark)
+        marks = self._tools.codes.marks(_confirmation(who), typed_code(str(call.arguments["code"])))
+        row = await connection.fetchrow(_REQUEST_BY_MARK, who.id, who.now, marks)
         if row is not None:
             await connection.execute(_RESET_SENDER, who.id, None)
             await self._agree(connection, call, who, row)
@@ -201,7 +202,7 @@ class Delegation:
     async def _agree(self, connection: Connection, call: Call, who: Who, row: Any) -> None:
         code = make_code()
         valid_until = who.now + datetime.timedelta(hours=self._rules.code_hours)
-        mark = self._activation(row["delegation_id"], code)
+        mark = self._tools.codes.mark(_activation(row["delegation_id"]), code)
         await connection.execute(_AGREE, row["delegation_id"], who.now, mark, valid_until)
         arguments = {"caller": row["msisdn"], "code": code, "valid_until": as_instant(valid_until)}
         await write_notice(connection, who.id, call.id, "delegation.activation", arguments, self._tools.seal)
@@ -215,8 +216,8 @@ class Delegation:
         if row is None or row["state"] != "agreed":
             return Refused("VOID" if row is not None and row["state"] == "void" else "NO_SUCH_REQUEST", {})
         wrong = await connection.fetchval(_COUNT_ACTIVATION, row["delegation_id"])
-        typed = self._activation(row["delegation_id"], typed_code(str(call.arguments["code"])))
-        if hmac.compare_digest(row["mark"], typed):
+        typed = typed_code(str(call.arguments["code"]))
+        if self._tools.codes.fits(row["mark"], _activation(row["delegation_id"]), typed):
             await connection.execute(_BEGIN, row["delegation_id"], who.now)
             await write_notice(connection, row["managed_id"], call.id, "delegation.begun", {"caller": who.msisdn})
             return Done({"number": number})
@@ -257,11 +258,15 @@ class Delegation:
             await write_notice(connection, told.id, call.id, "delegation.ended", arguments, to_each=True)
         return Done({})
 
-    def _confirmation(self, managed: Who, code: str) -> bytes:
-        return self._tools.codes.mark(f"confirmation {managed.id}", code)
 
-    def _activation(self, delegation_id: uuid.UUID, code: str) -> bytes:
-        return self._tools.codes.mark(f"activation {delegation_id}", code)
+def _confirmation(managed: Who) -> str:
+    """The kind of code that the number's holder confirms with."""
+    return f"confirmation {managed.id}"
+
+
+def _activation(delegation_id: uuid.UUID) -> str:
+    """The kind of code that the manager activates with."""
+    return f"activation {delegation_id}"
 
 
 def _one(row: Any) -> dict[str, Value]:

@@ -24,7 +24,7 @@ SELECT inbox_id FROM inbox WHERE link = $1 AND msisdn = $2 AND short_number = $3
 """
 _TAKEN_BY_TEXT = """
 SELECT inbox_id FROM inbox
-WHERE link = $1 AND msisdn = $2 AND short_number = $3 AND digest = $4 AND smsc_id IS NULL AND accepted_at > $5
+WHERE link = $1 AND msisdn = $2 AND short_number = $3 AND digest = ANY ($4) AND smsc_id IS NULL AND accepted_at > $5
 ORDER BY accepted_at LIMIT 1
 """
 _TAKE = """
@@ -46,16 +46,16 @@ class Inbox:
         """`inbox.accept`."""
         given = call.arguments
         link, short_number = given["link"], given["short_number"]
-        digest = self._codes.mark("sms", str(given["digest"])).hex()
+        digests = [mark.hex() for mark in self._codes.marks("sms", str(given["digest"]))]
         smsc_id = given.get("smsc_id")
         if smsc_id is not None:
             taken = await connection.fetchval(_TAKEN_BY_ID, link, call.msisdn, short_number, smsc_id)
         else:
             since = who.now - datetime.timedelta(seconds=SAME_TEXT_SECONDS)
-            taken = await connection.fetchval(_TAKEN_BY_TEXT, link, call.msisdn, short_number, digest, since)
+            taken = await connection.fetchval(_TAKEN_BY_TEXT, link, call.msisdn, short_number, digests, since)
         if taken is not None:
             return Done({"inbox_id": str(taken), "repeated": True})
-        row = (link, call.msisdn, short_number, smsc_id, digest, who.now, self._messages_an_hour_max)
+        row = (link, call.msisdn, short_number, smsc_id, digests[0], who.now, self._messages_an_hour_max)
         taken = await connection.fetchval(_TAKE, *row)
         if taken is None:
             return Refused("TOO_MANY", {})

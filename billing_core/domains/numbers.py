@@ -11,7 +11,6 @@ Rules of this file:
 from __future__ import annotations
 
 import datetime
-import hmac
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final
@@ -310,8 +309,8 @@ class Numbers:
         held = await connection.fetchrow(_LOCK_HELD, number, who.id, who.now)
         if held is None or held["wrong"] >= self._rules.wrong_codes_max:
             return Refused("WRONG_CODE", {})
-        typed = self._tools.codes.mark("reservation", typed_code(str(call.arguments["code"])))
-        if not hmac.compare_digest(held["mark"], typed) or held["city_id"] != call.arguments["city"]:
+        fits = self._tools.codes.fits(held["mark"], "reservation", typed_code(str(call.arguments["code"])))
+        if not fits or held["city_id"] != call.arguments["city"]:
             await connection.execute(_WRONG, held["reservation_id"])
             return Counted(Refused("WRONG_CODE", {}))
         [offered] = await connection.fetch(_OFFERED, number, who.network)

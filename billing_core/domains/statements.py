@@ -66,7 +66,7 @@ class Statements:
             return Counted(Refused("NOT_THE_HOLDER", {}))
         code = make_code()
         valid_until = who.now + datetime.timedelta(minutes=rules.statement_code_minutes)
-        await connection.execute(_KEEP_CODE, who.id, self._mark(who, code), valid_until)
+        await connection.execute(_KEEP_CODE, who.id, self._tools.codes.mark(_kind(who), code), valid_until)
         arguments = {"code": code, "valid_until": as_instant(valid_until)}
         await write_notice(connection, who.id, call.id, "statements.code", arguments, self._tools.seal)
         return Done({"valid_until": as_instant(valid_until)})
@@ -74,8 +74,8 @@ class Statements:
     async def get(self, connection: Connection, call: Call, who: Who) -> Once | Counted:
         """`statements.get`. The try is counted before it is compared; a right code is used up."""
         mark = await connection.fetchval(_TRY_CODE, who.id, WRONG_CODES_MAX, who.now)
-        typed = self._mark(who, typed_code(str(call.arguments["code"])))
-        if mark is None or not hmac.compare_digest(mark, typed):
+        typed = typed_code(str(call.arguments["code"]))
+        if mark is None or not self._tools.codes.fits(mark, _kind(who), typed):
             return Counted(Refused("WRONG_CODE", {}))
         await connection.execute(VOID_STATEMENT_CODE, who.id)
         since = who.now - datetime.timedelta(days=DAYS)
@@ -85,8 +85,10 @@ class Statements:
             items.append({**item, "other": other} if other else item)
         return Once(Done({"items": []}), {"items": items})
 
-    def _mark(self, who: Who, code: str) -> bytes:
-        return self._tools.codes.mark(f"statement {who.id}", code)
+
+def _kind(who: Who) -> str:
+    """Of the codes that are marked."""
+    return f"statement {who.id}"
 
 
 def _folded(text: str) -> str:

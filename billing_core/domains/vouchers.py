@@ -21,9 +21,9 @@ from billing_core.tools import Tools
 from billing_core.who import Who
 
 DIGITS = 14
-_TRY = "voucher"
+_TRY = _MARKED = "voucher"
 _ADD = "INSERT INTO vouchers (mark, currency, sum_minor) VALUES ($1, $2, $3)"
-_FIND = "SELECT currency, sum_minor, used_at FROM vouchers WHERE mark = $1 FOR UPDATE"
+_FIND = "SELECT currency, sum_minor, used_at, mark FROM vouchers WHERE mark = ANY($1) FOR UPDATE"
 _USE = "UPDATE vouchers SET used_by = $2, used_at = $3 WHERE mark = $1"
 
 
@@ -38,8 +38,8 @@ class Vouchers:
         """`vouchers.redeem`."""
         if await tried_today(connection, who, _TRY) >= self._tools.rules.vouchers.wrong_a_day_max:
             return Refused("TOO_MANY", {"again_at": as_instant(tomorrow(who))})
-        mark = self.mark(typed_code(str(call.arguments["voucher"])))
-        row = await connection.fetchrow(_FIND, mark)
+        marks = self._tools.codes.marks(_MARKED, typed_code(str(call.arguments["voucher"])))
+        row = await connection.fetchrow(_FIND, marks)
         if row is None or row["currency"] != who.currency:
             await note_try(connection, who, _TRY)
             return Counted(Refused("WRONG_VOUCHER", {}))
@@ -50,12 +50,12 @@ class Vouchers:
         credited = await self._balances.credit(connection, who, cause, "voucher", house, sum_minor)
         if isinstance(credited, Refused):
             return credited
-        await connection.execute(_USE, mark, who.id, who.now)
+        await connection.execute(_USE, row["mark"], who.id, who.now)
         return Done({"sum": money(sum_minor, who.currency), **credited.result})
 
     def mark(self, digits: str) -> bytes:
         """What stands for a voucher's digits."""
-        return self._tools.codes.mark("voucher", digits)
+        return self._tools.codes.mark(_MARKED, digits)
 
     async def make(self, connection: Connection, count: int, sum_minor: int, currency: str) -> Iterator[str]:
         """Makes vouchers and returns their digits, which are known nowhere else."""

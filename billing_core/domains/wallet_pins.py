@@ -79,7 +79,7 @@ class WalletPins:
         if is_trivial(new, who.msisdn, local(who).date()):
             return refuse(Refused("TRIVIAL_PIN", {}))
         old = wallet["pin_hash"]
-        if hmac.compare_digest((await hashed_like(self._hasher, [old], new))[old], old):
+        if hmac.compare_digest((await hashed_like(self._hasher, [old], new))[old].hash, old):
             return refuse(Refused("TRIVIAL_PIN", {}))
         return partial(self._choose, await self._hasher.hash(new))
 
@@ -110,7 +110,7 @@ class WalletPins:
         chosen: str = change["new_hash"]
         if chosen not in typed:
             raise Outdated("another PIN was chosen since this one was hashed")
-        if not hmac.compare_digest(typed[chosen], chosen):
+        if not hmac.compare_digest(typed[chosen].hash, chosen):
             await connection.execute(_CHOOSE, who.id, None)
             return Counted(Refused("PINS_DIFFER", {}))
         await connection.execute(SET_PIN, who.id, chosen, who.now)

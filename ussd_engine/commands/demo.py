@@ -158,8 +158,8 @@ class _Guide:
             if person.kind == "wallet":
                 self.words["pin"] = tour.PINS[n]
             if person.kind == "newcomer":
-                self.words["inn"] = f"115031985{random.randrange(100_000):05}"  # noqa: S311
-                self.words["new_pin"] = str(random.randrange(3000, 9000))  # noqa: S311
+                self.words["inn"] = f"115031985{random.randrange(100_000):05}"  # noqa: S311 # nosec B311
+                self.words["new_pin"] = str(random.randrange(3000, 9000))  # noqa: S311 # nosec B311
             if person.language:
                 await _choose_language(found, person)
             self.known[who] = found
@@ -168,11 +168,11 @@ class _Guide:
 
 def _drawn(kind: str, count: int) -> int:
     if kind == "wallet":
-        return random.randrange(_WALLETS)  # noqa: S311 - a number to try with
+        return random.randrange(_WALLETS)  # noqa: S311 - a number to try with # nosec B311
     if kind == "blocked":
-        return _BLOCKED + 100 * random.randrange(count // 100)  # noqa: S311
+        return _BLOCKED + 100 * random.randrange(count // 100)  # noqa: S311 # nosec B311
     active = [n for n in range(count // 2, count) if n % 100 not in _NOT_ACTIVE]  # the others are for trying by hand
-    return random.choice(active)  # noqa: S311
+    return random.choice(active)  # noqa: S311 # nosec B311
 
 
 async def _choose_language(found: _Telephone, person: tour.Person) -> None:

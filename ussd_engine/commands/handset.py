@@ -36,7 +36,7 @@ EXAMPLES = """examples:
   ussd-engine dial '*111#' --send 9 --send 2 --json       a fixed talk, for scripts
   ussd-engine dial '*111#' --save language                also write it as a test: menus/talks/language.yaml"""
 
-DEMO_PASSWORD = "secret"  # noqa: S105 - of the demo account in config.yaml, which production refuses
+DEMO_PASSWORD = "secret"  # noqa: S105 - of the demo account, which production refuses # nosec B105
 
 
 def add(commands: Commands[argparse.ArgumentParser], config: argparse.ArgumentParser) -> None:

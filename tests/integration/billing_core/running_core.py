@@ -9,7 +9,7 @@ import asyncio
 import datetime
 import json
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -39,7 +39,7 @@ from billing_core.tools import Tools
 KEY = b"0123456789abcdef0123456789abcdef"
 PEPPER = b"pepper of the tests, kept outside of the database"
 NOTICE_KEY = b"key of the tests for secrets in notices"
-CLIENTS = {"engine": Client(KEY, frozenset(ASKERS))}
+CLIENTS = {"engine": Client((KEY,), frozenset(ASKERS))}
 CHEAP = {"memory_kib": 8, "passes": 1}
 """What a hash costs where many are made."""
 
@@ -151,10 +151,11 @@ async def running_core(
     *,
     connections: int = 8,
     late_seconds: float = 0.3,
+    peppers: Sequence[bytes] = (PEPPER,),
     **hashing: int,
 ) -> AsyncIterator[Core]:
     """A core on this database, with a clock that a test can set. `hashing`: as `Hasher` takes it."""
-    clock, measures, hasher = Clock(), Measures(), Hasher(PEPPER, **hashing)
+    clock, measures, hasher = Clock(), Measures(), Hasher(peppers[0], older=peppers[1:], **hashing)
     pool = await asyncpg.create_pool(
         database_url,
         min_size=connections,
@@ -163,7 +164,7 @@ async def running_core(
         server_settings={"statement_timeout": "10000"},
     )
     biller = SimulatedBiller(pool, late_seconds)
-    tools = Tools(rules or Rules(), hasher, Seal(NOTICE_KEY), Codes(PEPPER), biller, measures)
+    tools = Tools(rules or Rules(), hasher, Seal(NOTICE_KEY), Codes(*peppers), biller, measures)
     domains = Domains(tools)
     biller.tell = lambda payment, answer: domains.payments.settle(pool, payment, answer)
     operations = make_operations(domains)

@@ -79,7 +79,7 @@ class StandInEngine:
         octets = await request.read()
         try:
             header = request.headers.get("Authorization")
-            verify({"billing-core": RELAY_KEY}, "POST", request.raw_path, header, octets, time.time(), 60)
+            verify({"billing-core": (RELAY_KEY,)}, "POST", request.raw_path, header, octets, time.time(), 60)
             notice = from_octets(octets)
         except SigningError as error:
             return problem(401, str(error))

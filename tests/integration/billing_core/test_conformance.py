@@ -62,8 +62,8 @@ async def core(database: str) -> AsyncIterator[Core]:
 @pytest.fixture(scope="module")
 async def two_clients(core: Core) -> AsyncIterator[str]:
     """The address of a core that the engine asks as subscribers, and a desk as everybody else."""
-    desk = config.Client(DESK_KEY, frozenset(ASKERS) - {"subscriber"})
-    clients = {"engine": config.Client(KEY, frozenset({"subscriber"})), "desk": desk}
+    desk = config.Client((DESK_KEY,), frozenset(ASKERS) - {"subscriber"})
+    clients = {"engine": config.Client((KEY,), frozenset({"subscriber"})), "desk": desk}
     async with served(make_app(core.pool, clients, core.operations, core.measures)) as url:
         yield url
 
@@ -117,7 +117,7 @@ async def test_a_proxy_without_a_fault_breaks_nothing(two_clients: str) -> None:
 def is_signed(asked: Asked, skew_seconds_max: float = 60) -> bool:
     try:
         header = asked.headers.get("Authorization")
-        verify({"engine": KEY}, "POST", asked.path, header, asked.octets, time.time(), skew_seconds_max)
+        verify({"engine": (KEY,)}, "POST", asked.path, header, asked.octets, time.time(), skew_seconds_max)
     except SigningError:
         return False
     return True

@@ -22,8 +22,8 @@ from .running_core import KEY, Core, served
 
 ENGINE, DESK = "engine", "desk"
 CLIENTS = {
-    ENGINE: Client(KEY, frozenset({"subscriber"})),
-    DESK: Client(KEY, frozenset({"office", "payments", "network"})),
+    ENGINE: Client((KEY,), frozenset({"subscriber"})),
+    DESK: Client((KEY,), frozenset({"office", "payments", "network"})),
 }
 MANAGER, MANAGED, STRANGER = "77010000501", "77010000502", "77010000503"
 

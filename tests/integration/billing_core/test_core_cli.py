@@ -35,7 +35,7 @@ def configured(
     engine_url: str = "http://127.0.0.1:9",
     log_level: str = "info",
 ) -> Path:
-    keys = {"engine": KEY, "pepper": PEPPER, "notices": NOTICE_KEY, "billing-core": RELAY_KEY}
+    keys = {"engine": KEY, "pepper": PEPPER, "seals": PEPPER, "notices": NOTICE_KEY, "billing-core": RELAY_KEY}
     for name, key in keys.items():
         (folder / name).write_bytes(key)
     path = folder / "config.yaml"
@@ -46,6 +46,7 @@ def configured(
         f'  owner_database_url: "{owner_url or database_url}"\n'
         "  clients: {engine: {key_file: engine, may: [subscriber, office, payments, network]}}\n"
         "  pepper_file: pepper\n"
+        "  seal_key_file: seals\n"
         "  notice_key_file: notices\n"
         "  relay_key_file: billing-core\n"
         f"  engine_url: {engine_url}\n"
@@ -158,7 +159,7 @@ async def test_a_command_that_is_refused_says_why_in_one_line(
         (("missed-call", "77010000097", "--from", "77010000008"), "the number is closed"),
         (
             ("perform", "balances.gett", "77010000007"),
-            "there is no operation 'balances.gett': docs/operations.md lists them",
+            "there is no operation 'balances.gett': docs/billing-operations.md lists them",
         ),
         (
             ("perform", "tariffs.quote", "77010000007", "tariff=none"),

@@ -167,7 +167,7 @@ async def test_a_caller_that_dies_before_its_request_was_read_counts_as_no_forge
 
 
 async def test_a_client_asks_only_for_what_is_its_own(core: Core) -> None:
-    clients = {"engine": Client(KEY, frozenset({"payments"}))}
+    clients = {"engine": Client((KEY,), frozenset({"payments"}))}
     async with served(make_app(core.pool, clients, core.operations, core.measures)) as url:
         terminal = dataclasses.replace(core, url=url)
         assert (await post(terminal, BODY)).status == 403

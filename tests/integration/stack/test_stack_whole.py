@@ -6,6 +6,7 @@ import asyncio
 import re
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,21 @@ async def test_all_parts_run_and_say_that_they_are_ready(running_stack: RunningS
     assert [child.poll() for child in running_stack.children] == [None] * 4
     assert await asyncio.to_thread(is_ready, running_stack.settings.engine_http)
     assert await asyncio.to_thread(is_ready, running_stack.settings.core_http)
+
+
+def test_a_link_that_nobody_has_bound_counts_as_down(running_stack: RunningStack) -> None:
+    """Else no alarm would ring for a peer that was never there."""
+    http = running_stack.settings.engine_http
+    with urllib.request.urlopen(f"http://{http}/metrics", timeout=5) as answer:
+        metrics = answer.read().decode()
+    for line in ('smpp_binds{link="o-ussdc"} 0.0', 'smpp_dials_failed_total{link="o-ussdc"} 0.0'):
+        assert line in metrics
+
+
+def test_neither_program_leaves_its_memory_in_a_core_dump(running_stack: RunningStack) -> None:
+    for child in running_stack.children[2:]:
+        limits = Path(f"/proc/{child.pid}/limits").read_text()
+        assert re.search(r"^Max core file size +0 +0 ", limits, re.MULTILINE), child.name
 
 
 async def test_the_dial_that_it_tells_to_try_shows_a_balance(running_stack: RunningStack) -> None:

@@ -115,7 +115,9 @@ async def test_what_is_sent_is_signed_and_names_the_call() -> None:
     [received] = script.received
     assert received.line == "POST /v1/operations/subscribers.hello HTTP/1.1"
     path = received.line.split()[1]
-    assert verify({"engine": KEY}, "POST", path, received.headers["authorization"], received.body, 1000, 1) == "engine"
+    assert (
+        verify({"engine": (KEY,)}, "POST", path, received.headers["authorization"], received.body, 1000, 1) == "engine"
+    )
     assert json.loads(received.body) == {"id": HELLO.id, "msisdn": "77010000007", "language": "kk", "arguments": {}}
 
 

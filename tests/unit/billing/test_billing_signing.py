@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.signing import SigningError, key_from_file, sign, verify
+from billing.signing import SigningError, key_from_file, keys_from_file, sign, verify
 
 KEY = b"0123456789abcdef0123456789abcdef"
 PATH = "/v1/operations/balances.get"
@@ -16,7 +16,7 @@ NOW = 1_763_762_400.75
 def verified(
     *, header: str | None, method: str = "POST", path: str = PATH, body: bytes = b"{}", now: float = NOW
 ) -> str:
-    return verify({"engine": KEY}, method, path, header, body, now, 60)
+    return verify({"engine": (KEY,)}, method, path, header, body, now, 60)
 
 
 def header_of(client: str = "engine", key: bytes = KEY, now: float = NOW) -> str:
@@ -84,6 +84,43 @@ def test_the_second_cannot_be_moved_without_the_key() -> None:
 def test_a_header_that_is_missing_or_garbled_is_refused(header: str | None) -> None:
     with pytest.raises(SigningError, match="Authorization"):
         verified(header=header)
+
+
+def test_a_client_whose_key_is_being_changed_may_sign_with_either() -> None:
+    new = b"the key that comes after it ...."
+    keys = {"engine": (new, KEY), "desk": (b"the key of somebody else alone..",)}
+    for key in (new, KEY):
+        assert verify(keys, "POST", PATH, header_of(key=key), b"{}", NOW, 60) == "engine"
+    for key in (b"the key of no client at all ....", b"the key of somebody else alone..", b"another key, long enough"):
+        with pytest.raises(SigningError, match="does not fit"):
+            verify(keys, "POST", PATH, header_of(key=key), b"{}", NOW, 60)
+    with pytest.raises(SigningError, match="does not fit"):
+        verify(keys, "POST", PATH, header_of("desk", b"the key of no client at all ...."), b"{}", NOW, 60)
+
+
+def test_a_key_file_of_text_has_a_key_a_line_the_one_in_use_first() -> None:
+    assert keys_from_file(b"new-0123456789abcdef\r\n\nold-0123456789abcdef\n") == (
+        b"new-0123456789abcdef",
+        b"old-0123456789abcdef",
+    )
+    assert key_from_file(b"new-0123456789abcdef\nold-0123456789abcdef") == b"new-0123456789abcdef"
+
+
+def test_octets_that_are_no_text_are_one_key_whatever_is_in_them() -> None:
+    octets = b"\x00\xff\n" + bytes(range(29))
+    assert keys_from_file(octets) == (octets,)
+
+
+@pytest.mark.parametrize(
+    ("octets", "words"),
+    [(b"", "at least 16"), (b"\n\n", "at least 16"), (b"0123456789abcdef\nshort", "one of 5"), (KEY * 5, "")],
+)
+def test_each_of_the_keys_is_long_enough_and_they_are_few(octets: bytes, words: str) -> None:
+    if words:
+        with pytest.raises(ValueError, match=words):
+            keys_from_file(octets)
+    with pytest.raises(ValueError, match="4 keys at most, this one 5"):
+        keys_from_file(b"\n".join([KEY] * 5))
 
 
 def test_a_key_file_may_end_in_a_line_end_and_must_not_be_short() -> None:

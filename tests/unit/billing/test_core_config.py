@@ -69,10 +69,10 @@ def test_keys_are_read_from_beside_the_configuration(tmp_path: Path) -> None:
     )
     config = read_config(written(tmp_path, text))
     key = b"engine-0123456789abcdef0123456789abcdef"
-    assert config.clients() == {"engine": Client(key, frozenset({"subscriber"}))}
+    assert config.clients() == {"engine": Client((key,), frozenset({"subscriber"}))}
     assert len(config.masking_key()) == 32
     assert b"pepper" not in config.masking_key()
-    assert config.notice_key().startswith(b"notices-")
+    assert config.notice_keys()[0].startswith(b"notices-")
     assert config.relay_key().startswith(b"billing-core-")
 
 

@@ -28,6 +28,15 @@ def test_an_octet_that_was_changed_breaks_it(octet: int) -> None:
         SEAL.open(ROW, bytes(sealed))
 
 
+def test_a_key_that_was_changed_still_opens_what_it_has_sealed() -> None:
+    new = b"the key that comes after it, long enough"
+    changed = Seal(new, b"0123456789abcdef0123456789abcdef")
+    assert changed.open(ROW, SEAL.seal(ROW, SECRETS)) == SECRETS
+    assert Seal(new).open(ROW, changed.seal(ROW, SECRETS)) == SECRETS
+    with pytest.raises(SealBroken):
+        SEAL.open(ROW, changed.seal(ROW, SECRETS))
+
+
 def test_another_row_another_key_and_a_stump_do_not_open_it() -> None:
     sealed = SEAL.seal(ROW, SECRETS)
     for seal, row, octets in (
