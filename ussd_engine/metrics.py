@@ -76,6 +76,9 @@ class Metrics:
         self.dials_failed = Counter("smpp_dials_failed", "Tries to bind that failed", ["link"], registry=registry)
         self.binds = Gauge("smpp_binds", "Open binds", ["link"], registry=registry)
         self.binds_refused = Counter("smpp_binds_refused", "Binds that were refused", registry=registry)
+        self.passwords_evaluated = Counter(
+            "smpp_passwords_evaluated", "Passwords of binds that were evaluated", registry=registry
+        )
 
     def call_made(self, operation: str, outcome: Outcome, seconds: float) -> None:
         """A call of the core has ended."""
