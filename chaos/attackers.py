@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from types import ModuleType
 
-from chaos import guessed_binds, stalled_sockets
+from chaos import guessed_binds, guessed_codes, stalled_sockets, untrusted_links
 from chaos.pulse import Pulse
 from chaos.report import Report, Terms
 from chaos.siege import Siege, besieged, number
@@ -33,10 +34,12 @@ async def run(terms: Terms) -> Report:
 
 
 async def _attack(siege: Siege) -> None:
-    await asyncio.gather(_over_smpp(siege))
+    await asyncio.gather(
+        _one_by_one(siege, guessed_binds, stalled_sockets), _one_by_one(siege, untrusted_links, guessed_codes)
+    )
 
 
-async def _over_smpp(siege: Siege) -> None:
-    for part in (guessed_binds, stalled_sockets):
-        siege.terms.say(f"{part.__name__} …")
+async def _one_by_one(siege: Siege, *parts: ModuleType) -> None:
+    for part in parts:
+        siege.terms.say(f"{part.__name__.removeprefix('chaos.').replace('_', ' ')} …")
         await part.run(siege)

@@ -101,8 +101,8 @@ async def refused_lists(siege: Siege) -> None:
     )  # fmt: skip
     try:
         async with asyncio.timeout(START_SECONDS_MAX):
-            _, told = await engine.communicate()
-        siege.check(bool(engine.returncode) and b"allowed_from" in told, f"without an allow-list: {told!r}")
+            _, said = await engine.communicate()
+        siege.check(bool(engine.returncode) and b"allowed_from" in said, f"without an allow-list: {said!r}")
     except TimeoutError:
         siege.check(False, "an engine without an allow-list has started")
         engine.kill()
