@@ -31,6 +31,8 @@ class Operation:
     of their own. `by_dialling`: it may be made by what is dialled, with no answer typed on a screen: it does no
     harm when somebody is made to dial it, and is limited, as a quote is that only a PIN can confirm. `asked_by`:
     one of `ASKERS`, whose key may ask for it. `by_manager`: who manages the number may ask for it (`Call.by`).
+    `by_any_link`: it may be asked for over a link that is not trusted to say whose number it is: it moves no money,
+    opens no door, and is limited.
     """
 
     name: str
@@ -46,6 +48,12 @@ class Operation:
     by_dialling: bool = False
     asked_by: str = "subscriber"
     by_manager: bool = False
+    by_any_link: bool = False
+
+    @property
+    def needs_trust(self) -> bool:
+        """Whether it is only for links that the operator itself runs: it changes something, or takes a secret."""
+        return (self.changes or self.takes_secret) and not self.by_any_link
 
     @property
     def takes_secret(self) -> bool:

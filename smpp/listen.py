@@ -28,6 +28,9 @@ from smpp.states import BOUND, Role
 from smpp.tls import ServerTls
 
 CLOSED_BY_US = "listener_closed"
+WAITING_MAX = 4096
+"""Connections that the system keeps until they are looked at: what finds no place there is lost, be it a peer's or one
+of a thousand strangers that called in the same moment."""
 
 
 class ListenOwner(LinkOwner, Protocol):
@@ -125,7 +128,7 @@ class Listener(ServerFactory):
     def open(self, reactor: AsyncioSelectorReactor, host: str, port: int) -> None:
         """Opens the socket; `host` is an IP address. Raises CannotListenError."""
         factory: Any = self if self._tls is None else _Secured(self._tls, self, self._owner, reactor)
-        self._listening = cast(IReactorTCP, reactor).listenTCP(port, factory, interface=host)
+        self._listening = cast(IReactorTCP, reactor).listenTCP(port, factory, WAITING_MAX, host)
         self.port = cast("IPv4Address | IPv6Address", self._listening.getHost()).port
 
     def buildProtocol(self, addr: IAddress | None) -> AcceptedLink | None:

@@ -182,7 +182,7 @@ class _Engine:
         await self._billing.start()
         closing.push_async_callback(self._billing.close)
         closing.callback(self._asking_on.stop)
-        accounts = Accounts(self.settings.links, self._loop.time)
+        accounts = Accounts(self.settings.links, self._loop.time, self._metrics.passwords_evaluated.inc)
         closing.callback(accounts.close)
         self.watch.look_at_switches()
         await self._versions.keep()

@@ -170,6 +170,8 @@ class Dialogues:
     def _overtake(self, exchange: Exchange | None) -> None:
         if exchange is not None:
             exchange.overtaken = True
+            if exchange.taking is not None:
+                exchange.taking.overtaken = True
             exchange.conclude(Fate.OVERTAKEN)
             self._forget(exchange)
 

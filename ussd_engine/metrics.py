@@ -78,6 +78,9 @@ class Metrics:
         self.dials_failed = Counter("smpp_dials_failed", "Tries to bind that failed", ["link"], registry=registry)
         self.binds = Gauge("smpp_binds", "Open binds", ["link"], registry=registry)
         self.binds_refused = Counter("smpp_binds_refused", "Binds that were refused", registry=registry)
+        self.passwords_evaluated = Counter(
+            "smpp_passwords_evaluated", "Passwords of binds that were evaluated", registry=registry
+        )
 
     def begin_with(self, links: Iterable[str]) -> None:
         """A link counts from the start: one that nobody ever binds is down, and not unknown."""

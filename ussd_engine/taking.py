@@ -40,7 +40,7 @@ class Taking:
 
     __slots__ = (
         "_calls", "_catalog", "_count", "_link", "_mark", "_marks", "_ports", "_request", "_session", "_turns",
-        "overdue",
+        "overdue", "overtaken",
     )  # fmt: skip
 
     def __init__(self, turns: Turns, request: Begin | Answer) -> None:
@@ -57,6 +57,9 @@ class Taking:
         """The dialogue as far as this turn knows it: what is told of if the turn fails."""
         self.overdue = False
         """The subscriber has been told that it takes too long: whatever comes now is not seen."""
+        self.overtaken = False
+        """The number has dialled again, or hung up: a dialogue that is not kept yet is not begun any more, for it would
+        stand in the place of the one that came later."""
 
     @property
     def changed(self) -> bool:
@@ -162,7 +165,7 @@ class Taking:
         words = self._turns.own_words(resumption.RESUME, self._link, before.language).text
         return await self._keep_new(Show(resumption.question(before, begun, words), words, False), begun.code)
 
-    async def _last_words(self, screen: str, session: Session) -> Reply:
+    async def _last_words(self, screen: str, session: Session) -> Reply | None:
         """Ends a dialogue that no menu has begun with the engine's own words."""
         text = self._turns.own_words(screen, self._link, session.language).text
         self._marks.append((walk.ENTERED, screen))
@@ -176,8 +179,10 @@ class Taking:
             return Reply(session.shown, session.ended)
         return await self._settle(session)
 
-    async def _keep_new(self, shown: Show, typed: str) -> Reply:
+    async def _keep_new(self, shown: Show, typed: str) -> Reply | None:
         ports = self._ports
+        if self.overtaken:
+            return None
         session = replace(
             shown.session, version=1, input_mark=self._mark, at=ports.wall_clock(), owner=ports.process, travelled=False
         )
@@ -312,6 +317,8 @@ class Taking:
     async def _keep_before_call(self, session: Session) -> Session | None:
         """What was dialled and is not walked yet lives in this turn alone: it may be anything, also a PIN."""
         ports = self._ports
+        if self.overtaken and not session.version:
+            return None
         kept = replace(
             session, version=session.version + 1, input_mark=self._mark, at=ports.wall_clock(), owner=ports.process
         )

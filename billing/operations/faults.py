@@ -17,6 +17,7 @@ OPERATIONS: Final = (
         results={"ticket": Field(Digits(8), "the ticket's number")},
         refusals={**UNKNOWN_NUMBER, "TOO_MANY": "several reports of the number are open"},
         details={"ticket": Field(Digits(8), "the last open one", optional=True)},
+        by_any_link=True,
     ),
     change(
         name="faults.close",

@@ -26,5 +26,6 @@ OPERATIONS: Final = (
             "repeated": Field(Flag(), "it was taken before"),
         },
         refusals={**UNKNOWN_NUMBER, "TOO_MANY": "the number has sent too many within the hour"},
+        by_any_link=True,
     ),
 )

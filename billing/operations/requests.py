@@ -27,6 +27,7 @@ def _request(name: str, means: str) -> Operation:
         results={"left": _LEFT},
         refusals=_REFUSALS,
         details=_DETAILS,
+        by_any_link=True,
     )
 
 
@@ -40,6 +41,7 @@ OPERATIONS: Final = (
         results={"left": _LEFT},
         refusals=_REFUSALS,
         details=_DETAILS,
+        by_any_link=True,
     ),
     Operation(
         name="requests.left",

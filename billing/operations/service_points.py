@@ -58,5 +58,6 @@ OPERATIONS: Final = (
             "NO_SUCH_POINT": "there is no such service point",
             "TOO_MANY": "too many were sent today",
         },
+        by_any_link=True,
     ),
 )

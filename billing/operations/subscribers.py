@@ -31,6 +31,7 @@ OPERATIONS: Final = (
         results={"language": Field(Choice(LANGUAGES), "the language that is now remembered")},
         refusals={**NOT_IN_USE, "LANGUAGE_NOT_OFFERED": "the country of the number's network has no such language"},
         answer_notice="subscribers.language_set",
+        by_any_link=True,
     ),
     change(
         name="subscribers.set_status",

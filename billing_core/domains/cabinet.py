@@ -4,7 +4,7 @@ Rules of this file:
 - A temporary password goes to the number itself and nowhere else: in clear it stands in no answer, no row and no log.
   It voids the one before, leaves the current password as it is, and must be changed at its first use.
 - How often one is made is counted in rows, under the lock of the subscriber's row: of many that are asked for at once,
-  one is made. A day is one of the network's calendar.
+  one is made. A day is one of the network's calendar. What all numbers together get is counted by one at a time.
 - Hashing is done before the transaction. When a password has changed meanwhile, it is done anew.
 """
 
@@ -34,6 +34,8 @@ SELECT ARRAY(SELECT t.issued_at FROM temporary_passwords t
              WHERE t.subscriber_id = $1 AND t.issued_at >= $2 ORDER BY t.issued_at DESC),
        (SELECT count(*) FROM temporary_passwords t WHERE t.issued_at > $3)
 """
+_ONE_AT_A_TIME = int.from_bytes(b"password")
+"""An advisory lock, "password" in octets, held from the count of all passwords until the one more is committed."""
 _ISSUE = """
 INSERT INTO temporary_passwords (subscriber_id, password_hash, issued_at, valid_until) VALUES ($1, $2, $3, $4)
 """
@@ -96,6 +98,8 @@ class Cabinet:
         return None if again is None else Refused("TOO_OFTEN", {**sent_at, "again_at": as_instant(again, up=True)})
 
     async def _issue(self, fresh: Fresh | None, connection: Connection, call: Call, who: Who) -> Done | Refused:
+        if fresh is not None:
+            await connection.execute("SELECT pg_advisory_xact_lock($1)", _ONE_AT_A_TIME)
         if refusal := await self._cannot_be_issued(connection, who, rings=True):
             return refusal
         if fresh is None:

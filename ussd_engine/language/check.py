@@ -1,7 +1,8 @@
 """The linter: what hangs together in a service, and what a set of services must be (pure).
 
 Shapes and words were checked when the file was read; the parts are `check_screens`, `check_names`, `check_calls`,
-`check_codes` and `fit`. What is told here are mistakes: a service with one is not served. Notes are only told.
+`check_trust`, `check_codes` and `fit`. What is told here are mistakes: a service with one is not served. Notes are only
+told.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import NamedTuple
 
 from strict_yaml import Mistake, Place
 
-from . import check_calls, check_codes, check_names, check_screens
+from . import check_calls, check_codes, check_names, check_screens, check_trust
 from .menu import AskScreen, EndScreen, Service
 from .shapes import names_of
 
@@ -39,6 +40,7 @@ def check(service: Service, broken: frozenset[str] = frozenset()) -> list[Mistak
         *screens,
         *check_screens.dialled_changes(service),
         *check_calls.calls(service, names),
+        *check_trust.untrusted_calls(service),
         *check_names.names(service, names, whole=not broken),
         *(check_names.confidential(service) if whole else ()),
         *check_codes.two_starts(service),

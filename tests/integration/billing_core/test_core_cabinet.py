@@ -183,6 +183,13 @@ async def test_all_numbers_together_have_a_ceiling_and_it_rings_once_for_each_re
         assert isinstance(await ask(crowd, "77010000112", day + MINUTE), Done)
 
 
+async def test_the_ceiling_holds_when_many_numbers_ask_in_one_moment(database: str) -> None:
+    day = NOON + 250 * HOUR
+    async with running_core(database, Rules(cabinet=CabinetRules(temporary_of_all_a_minute_max=2)), **CHEAP) as crowd:
+        asked = await asyncio.gather(*(ask(crowd, f"770100001{n}", day) for n in range(40, 60)))
+    assert sum(isinstance(outcome, Done) for outcome in asked) == 2
+
+
 async def test_a_number_that_is_freed_while_its_password_is_prepared_gets_one(
     core: Core, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from typing import cast
 
 import pytest
 
+from billing.calls import Call, Done, Outcome
 from masking import Masker
 from sessions.redis_store import RedisStore
 from smpp.constants import ESME_RMSGQFUL, ESME_RSYSERR, ESME_RTHROTTLED
@@ -185,6 +186,31 @@ async def test_a_begin_on_the_heels_of_an_abort_begins(desk: Desk) -> None:
     await desk.accepts(bind)
     await desk.says(bind, "9", 18)
     assert bind.screens == ["Меню", "Меню", "Язык"]
+
+
+async def test_who_dials_twice_in_one_moment_sees_a_screen_whichever_greeting_comes_first(desk: Desk) -> None:
+    bind, billing = desk.bind("a"), desk.billing
+    perform, greeted, issued = billing.perform, asyncio.Event(), asyncio.Event()
+    billing.script["cabinet.temporary_password"] = [Done({"valid_until": "2026-11-22T10:00:00Z"})]
+
+    async def slow(call: Call, seconds_max: float) -> Outcome:
+        is_first = call.operation == "subscribers.hello" and not billing.times(call.operation)
+        outcome = await perform(call, seconds_max)
+        if is_first:
+            await greeted.wait()
+        if call.operation == "cabinet.temporary_password":
+            await issued.wait()
+        return outcome
+
+    billing.perform = slow  # type: ignore[method-assign]
+    await desk.says(bind, "*245#", 1, code="*245#")
+    await desk.says(bind, "*245#", 1, code="*245#")
+    greeted.set()
+    await asyncio.sleep(0.1)
+    issued.set()
+    await asyncio.sleep(0.1)
+    assert len(bind.screens) == 1
+    assert billing.times("cabinet.temporary_password") == 1
 
 
 async def test_another_link_can_neither_read_nor_walk_nor_end_a_dialogue(desk: Desk) -> None:

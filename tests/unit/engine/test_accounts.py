@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,8 +13,17 @@ from argon2 import extract_parameters
 
 from smpp import constants
 from ussd_engine import accounts as accounts_module
-from ussd_engine.accounts import BAN_SECONDS, FAILURES_MAX, PASSWORD_OCTETS_MAX, Accounts, hash_password, may_outbind
-from ussd_engine.config import read_settings
+from ussd_engine.accounts import (
+    BAN_SECONDS,
+    FAILURES_MAX,
+    PASSWORD_OCTETS_MAX,
+    VERIFIED_SECONDS,
+    WAITING_MAX,
+    Accounts,
+    hash_password,
+    may_outbind,
+)
+from ussd_engine.config import Link, read_settings
 from ussd_engine.peer_config import Address, AddressRange, ClientLink, ClientTls, OutbindConfig, ServerLink
 
 LINKS = read_settings(Path(__file__).resolve().parents[3] / "config.yaml").links
@@ -133,6 +142,86 @@ async def test_binds_that_come_at_once_pay_for_one_evaluation(accounts: Accounts
     found = await asyncio.gather(*(accounts.authenticate("ussdc", "secret", HERE) for _ in range(6)))
     assert set(found) == {LINKS["kcell-ussdc"]}
     assert clock.seconds - begun <= 0.5
+
+
+def open_to_all(clock: Clock, evaluated: Callable[[], None] = lambda: None) -> Accounts:
+    """The account may be bound from many addresses."""
+    link = LINKS["kcell-ussdc"]
+    assert isinstance(link.config, ServerLink)
+    everywhere = (AddressRange(ipaddress.ip_network("127.0.0.0/8")),)
+    return Accounts({"": link._replace(config=replace(link.config, allowed_from=everywhere))}, clock, evaluated)
+
+
+async def test_a_peer_that_was_bound_before_goes_before_all_who_guess_and_is_never_too_many(
+    accounts: Accounts, clock: Clock
+) -> None:
+    accounts = open_to_all(clock)
+    assert not isinstance(await accounts.authenticate("ussdc", "secret", HERE), int)
+    clock.seconds += VERIFIED_SECONDS + 1
+    order: list[str] = []
+
+    async def bind(who: str, password: str, address: str) -> int | Link:
+        answer = await accounts.authenticate("ussdc", password, address)
+        order.append(who)
+        return answer
+
+    guesses = [asyncio.ensure_future(bind("guess", "wrong", f"127.0.1.{n}")) for n in range(WAITING_MAX + 1)]
+    assert await guesses[-1] == constants.ESME_RTHROTTLED
+    begun = clock.seconds
+    assert not isinstance(await bind("peer", "secret", HERE), int)
+    assert order == ["guess", "guess", "peer"]  # one that was too many, and the one that was being looked at
+    assert clock.seconds - begun <= 1.0
+    for guess in guesses:
+        guess.cancel()
+    accounts.close()
+
+
+async def test_of_strangers_who_has_failed_least_goes_first(accounts: Accounts, clock: Clock) -> None:
+    accounts = open_to_all(clock)
+    for n in range(3):
+        await accounts.authenticate("ussdc", f"guess {n}", "127.0.1.1")
+    guesses = [asyncio.ensure_future(accounts.authenticate("ussdc", "wrong", "127.0.1.1")) for _ in range(20)]
+    assert not isinstance(await accounts.authenticate("ussdc", "secret", HERE), int)
+    assert sum(guess.done() for guess in guesses) <= 1
+    await asyncio.gather(*guesses)
+    accounts.close()
+
+
+async def test_a_guess_counts_before_it_is_compared_also_when_nobody_waits_for_the_answer(
+    accounts: Accounts, clock: Clock
+) -> None:
+    looked_at = asyncio.Event()
+    accounts = open_to_all(clock, looked_at.set)
+    for guess in range(FAILURES_MAX):
+        looked_at.clear()
+        going = asyncio.ensure_future(accounts.authenticate("ussdc", f"guess {guess}", HERE))
+        await looked_at.wait()
+        going.cancel()
+    assert not accounts.admits(HERE)
+    accounts.close()
+
+
+async def test_what_waited_while_its_address_was_banned_is_neither_evaluated_nor_counted(
+    accounts: Accounts, clock: Clock
+) -> None:
+    evaluated: list[None] = []
+    accounts = open_to_all(clock, lambda: evaluated.append(None))
+    found = await asyncio.gather(*(accounts.authenticate("ussdc", f"guess {n}", HERE) for n in range(20)))
+    assert set(found) == {constants.ESME_RBINDFAIL}
+    assert len(evaluated) == FAILURES_MAX
+    clock.seconds += BAN_SECONDS
+    assert accounts.admits(HERE), "the first ban is one of fifteen minutes"
+    accounts.close()
+
+
+async def test_who_gives_up_waiting_holds_nobody_up(accounts: Accounts, clock: Clock) -> None:
+    accounts = open_to_all(clock)
+    guesses = [asyncio.ensure_future(accounts.authenticate("ussdc", "wrong", f"127.0.1.{n}")) for n in range(10)]
+    await guesses[0]
+    for guess in guesses:
+        guess.cancel()
+    assert not isinstance(await accounts.authenticate("ussdc", "secret", HERE), int)
+    accounts.close()
 
 
 def test_a_centre_may_ask_to_be_bound_to_from_its_address_by_its_name_and_over_tls_where_that_is_wanted() -> None:

@@ -23,10 +23,11 @@ SHOP = (
               {"CLOSED": "the shop is closed"}, False, None, 1.0),
     Operation("shop.buy", "Buys one.", {"item": Field(Id(), "which"), "pin": Field(Secret(4), "the PIN")},
               {"code": Field(Text(8), "to fetch it with"), "left": Field(Count(999), "left")},
-              {"WRONG_PIN": "another PIN", "SOLD_OUT": "none is left"}, True, "calls.status", 2.0),
+              {"WRONG_PIN": "another PIN", "SOLD_OUT": "none is left"}, True, "calls.status", 2.0, by_any_link=True),
     Operation("shop.visit", "Is one a member?", {}, {"member": Field(Flag(), "a member"),
               "level": Field(Choice(("gold", "plain")), "of what kind", optional=True)}, {}, False, None, 1.0),
-    Operation("shop.join", "Becomes a member.", {"name": Field(Text(30), "the name")}, {}, {}, True, "calls.status", 2.0),
+    Operation("shop.join", "Becomes a member.", {"name": Field(Text(30), "the name")}, {}, {}, True, "calls.status", 2.0,
+              by_any_link=True),
 )  # fmt: skip
 
 

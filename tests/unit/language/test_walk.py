@@ -345,6 +345,7 @@ screens:
     do: {call: cabinet.temporary_password, done: bye, refused: {"*": bye},
          unknown: bye, not_made: bye}
   bye: {end: {ru: Пока, en: Bye}}
+requires: {trust: operator, else: bye}
 """, head)  # fmt: skip
     talk = Dialogue(menu, {"cabinet.temporary_password": Done({"valid_until": "2026-11-22T10:00:00Z"})})
     assert talk.dial() == "Bye"
@@ -367,6 +368,7 @@ screens:
     do: {call: subscribers.set_language, with: {language: wanted}, done: notice, refused: {"*": help},
          unknown: help, not_made: help}
   help: {end: {ru: Помощь, en: Help}}
+requires: {trust: operator, else: help}
 """, HEAD.replace('dial: ["*100#"]\nstart: root', 'sms: {to: ["111"], else: help}'))  # fmt: skip
 
 
@@ -401,6 +403,7 @@ screens:
     route:
     do: {call: delegation.end, with: {number: other}, done: notice, refused: {"*": help}, unknown: help, not_made: help}
   help: {end: {ru: Помощь, en: Help}}
+requires: {trust: operator, else: help}
 """, HEAD.replace('dial: ["*100#"]\nstart: root', 'sms: {to: ["4259"], else: help}'))  # fmt: skip
 
 
@@ -455,6 +458,7 @@ screens:
     route:
     do: {call: extra_balance.set_auto, with: {auto: true}, done: bye, refused: {"*": bye}, unknown: bye, not_made: bye}
   bye: {end: {ru: Пока, en: Bye}}
+requires: {trust: operator, else: bye}
 """, HEAD.replace("start: root", "start: start"))  # fmt: skip
     talk = Dialogue(menu, {"extra_balance.set_auto": Done({"auto": True})})
     assert talk.dial("1") == "Root\n1 On"
@@ -474,6 +478,7 @@ screens:
     route:
     do: {call: extra_balance.set_auto, with: {auto: true}, done: bye, refused: {"*": bye}, unknown: bye, not_made: bye}
   bye: {end: {ru: Пока, en: Bye}}
+requires: {trust: operator, else: bye}
 """)
     talk = Dialogue(menu)
     assert talk.dial("1", "1") == "Inner\n1 Turn on\n0 Back"
@@ -495,6 +500,7 @@ screens:
     do: {call: wallet.confirm, with: {intent: quote.intent, pin: pin},
          done: bye, refused: {"*": bye}, unknown: bye, not_made: bye}
   bye: {end: {ru: Пока, en: Bye}}
+requires: {trust: operator, else: bye}
 """)  # fmt: skip
     kgs = {"minor": 5000, "currency": "KGS"}
     quoted = Done({"intent": "q", "sum": kgs, "fee": kgs, "repeats": False})

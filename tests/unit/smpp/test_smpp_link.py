@@ -186,6 +186,19 @@ async def test_an_address_that_is_not_allowed_is_closed_before_an_octet_is_read(
     assert (owner.binds, owner.reasons) == ([], [])
 
 
+async def test_hundreds_that_call_in_one_moment_are_all_looked_at(listener: Listener, owner: Owner) -> None:
+    strangers = [socket.socket() for _ in range(300)]
+    for stranger in strangers:
+        stranger.setblocking(False)
+        stranger.connect_ex(("127.0.0.1", listener.port))  # before the loop can look at any
+    async with asyncio.timeout(2):
+        while len(owner.reasons) < len(strangers):
+            await asyncio.sleep(0.05)
+    assert set(owner.reasons) == {"not_bound_in_time"}
+    for stranger in strangers:
+        stranger.close()
+
+
 async def test_a_bind_is_decided_while_other_links_go_on(listener: Listener, phone: Phone, owner: Owner) -> None:
     await bound_phone(phone)
     owner.bind_seconds = 0.2

@@ -1,0 +1,45 @@
+"""Strangers and partners who guess, flood, forge, stall and write hostile menus, while subscribers are served."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from types import ModuleType
+
+from chaos import guessed_binds, guessed_codes, stalled_sockets, untrusted_links
+from chaos.pulse import Pulse
+from chaos.report import Report, Terms
+from chaos.siege import Siege, besieged, number
+from chaos.stand import Stand
+from chaos.stranger import many_sockets
+
+SERVED = 40
+"""Subscribers who are served meanwhile, and how many dialogues a second they begin."""
+DIALOGUES_A_SECOND = 20.0
+
+
+async def run(terms: Terms) -> Report:
+    """All attacks on one system; those that would spoil one another's figures, one after the other."""
+    report = Report("attackers", terms.seed)
+    many_sockets()
+    async with Stand(terms.folder, terms.say, change=partial(besieged, terms.folder)) as stand:
+        served = [number("kcell", at) for at in range(SERVED)]
+        async with Pulse(stand.centres["kcell"], served, DIALOGUES_A_SECOND) as pulse:
+            siege = Siege(stand, terms, report, pulse)
+            await _attack(siege)
+    report.figures["dialogues begun"] = len(pulse.seconds)
+    report.figures["p99 of turns in all, ms"] = round(pulse.p99(), 1)
+    report.check(not pulse.lost, f"{len(pulse.lost)} dialogues had no screen: {pulse.lost[:3]}")
+    return report
+
+
+async def _attack(siege: Siege) -> None:
+    await asyncio.gather(
+        _one_by_one(siege, guessed_binds, stalled_sockets), _one_by_one(siege, untrusted_links, guessed_codes)
+    )
+
+
+async def _one_by_one(siege: Siege, *parts: ModuleType) -> None:
+    for part in parts:
+        siege.terms.say(f"{part.__name__.removeprefix('chaos.').replace('_', ' ')} …")
+        await part.run(siege)

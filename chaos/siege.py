@@ -1,0 +1,95 @@
+"""What the parts of `attackers` share: the system under siege, who is served meanwhile, and accounts to attack from.
+
+Numbers are handed out, so that no part disturbs another: `numbers` of a network are taken from its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import urllib.request
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from billing_core.seeding.ranges import RANGES
+from chaos.pulse import Pulse
+from chaos.report import Report, Terms
+from chaos.stand import CENTRES, NUMBERS, REPOSITORY, Stand
+from stack.settings import Listen
+
+PASSWORD = "secret"
+FIRST_NUMBERS = {each.network: each.first for each in RANGES if each.network in CENTRES}
+TRUSTED = "ussdc"
+"""The account of a centre that the operator itself runs."""
+SECOND = "second"
+"""Another account of it, whose password nobody has evaluated yet."""
+UNTRUSTED = {(trust, network): f"{trust}-{network}" for trust in ("none", "partner") for network in FIRST_NUMBERS}
+"""The account of a link of this trust in this network."""
+ALLOWED = "127.0.0.0/16"
+CEILING = 20
+"""Temporary passwords of all numbers together, a minute."""
+PASSWORDS_FROM_ONE_NUMBER = 3
+
+
+class Siege(NamedTuple):
+    """One campaign on its way."""
+
+    stand: Stand
+    terms: Terms
+    report: Report
+    pulse: Pulse
+
+    @property
+    def smpp(self) -> Listen:
+        """Where the engine listens for centres."""
+        return self.stand.settings().engine_smpp
+
+    def check(self, holds: bool, failure: str) -> None:
+        """Notes the failure unless it holds."""
+        self.report.check(holds, failure)
+
+    async def metric(self, pattern: str, *, core: bool = False) -> float:
+        """The sum of the samples whose name and labels this expression matches."""
+        settings = self.stand.settings()
+        page = await asyncio.to_thread(page_of, settings.core_http if core else settings.engine_http, "/metrics")
+        lines = (line.rpartition(" ") for line in page.splitlines() if not line.startswith("#"))
+        return sum(float(value) for name, _, value in lines if re.fullmatch(pattern, name))
+
+
+def number(network: str, at: int) -> str:
+    """A subscriber of a network; `at` is below `NUMBERS`."""
+    if not 0 <= at < NUMBERS:
+        raise ValueError(at)
+    return str(FIRST_NUMBERS[network] + at)
+
+
+def page_of(listen: Listen, path: str) -> str:
+    """A page of the engine or the core."""
+    url = f"http://{listen.reached_at}:{listen.port}{path}"
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return str(answer.read().decode())
+
+
+def besieged(folder: Path, config: dict[str, Any]) -> None:
+    """The configuration that is attacked: accounts of every trust, menus of its own, a ceiling that can be reached."""
+    engine = config["engine"]
+    links = engine["links"]
+    trusted = {**links["kcell-ussdc"], "allowed_from": [ALLOWED], "binds_max": 100}
+    links["kcell-ussdc"] = trusted
+    links["kcell-second"] = {**trusted, "allowed_from": [ALLOWED], "system_id": SECOND}
+    for (trust, network), account in UNTRUSTED.items():
+        links[account] = {
+            **trusted,
+            "allowed_from": [ALLOWED],
+            "system_id": account,
+            "trust": trust,
+            "network": network,
+        }
+    menus = folder / "menus"
+    shutil.copytree(REPOSITORY / "menus", menus, dirs_exist_ok=True)
+    engine |= {"menus": str(menus), "menus_watch_seconds": 0.2}
+    config["billing_core"]["cabinet"] |= {
+        "temporary_of_all_a_minute_max": CEILING,
+        "temporary_an_hour_max": PASSWORDS_FROM_ONE_NUMBER,
+    }
