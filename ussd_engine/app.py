@@ -205,6 +205,11 @@ class _Engine:
             self._chronicle, accounts, self.work, self._metrics, self._states, self._traces, bind_pdus, self._process,
         )  # fmt: skip
         reactor = reactor_on(self._loop)
+        self._metrics.shows(
+            self._billing.breakers,
+            lambda: float(len(asyncio.all_tasks(self._loop))),
+            lambda: float(len(reactor.getDelayedCalls())),
+        )
         for upstream in _upstreams(reactor, settings, reception, bind_pdus):
             self._closing.push_async_callback(upstream.close)
             self._upstreams.append(upstream)

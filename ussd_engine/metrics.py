@@ -5,9 +5,13 @@ No label ever holds what a peer or subscriber may choose: numbers and codes are 
 
 from __future__ import annotations
 
-import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from collections.abc import Callable, Mapping
+from functools import partial
 
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+
+from billing.breaker import Breaker
 from billing.calls import Done, NotMade, Outcome, Refused, Unknown
 from billing.contract import OPERATIONS
 
@@ -77,6 +81,18 @@ class Metrics:
         self.binds = Gauge("smpp_binds", "Open binds", ["link"], registry=registry)
         self.binds_refused = Counter("smpp_binds_refused", "Binds that were refused", registry=registry)
 
+        ProcessCollector(registry=registry)
+
+    def shows(self, breakers: Mapping[str, Breaker], tasks: Callable[[], float], timers: Callable[[], float]) -> None:
+        """What is looked at when somebody asks: whether calls are held back, and what only a leak lets grow."""
+        is_open = Gauge(
+            "ussd_breaker_open", "1 while calls of a domain are held back", ["domain"], registry=self.registry
+        )
+        for domain, breaker in breakers.items():
+            is_open.labels(domain).set_function(partial(_is_open, breaker))
+        Gauge("ussd_tasks", "Tasks on the loop", registry=self.registry).set_function(tasks)
+        Gauge("smpp_timers", "Timers of connections", registry=self.registry).set_function(timers)
+
     def call_made(self, operation: str, outcome: Outcome, seconds: float) -> None:
         """A call of the core has ended."""
         self._call[operation, type(outcome)].inc()
@@ -98,3 +114,7 @@ class Metrics:
     def failed(self, what: str, msisdn: str) -> None:
         self._faults.inc()
         self._log.error("turn failed", what=what, msisdn=msisdn)
+
+
+def _is_open(breaker: Breaker) -> float:
+    return float(breaker.is_open)
