@@ -138,7 +138,7 @@ class _Engine:
         self._recordings = Recordings(self._loop.time)
         self._log = self._history_log()
         self._chronicle = Chronicle(
-            self._record_files(), self._log, self._store, self._metrics, time.time, idle_seconds
+            self._record_files(), self._log, self._store, self._metrics, self._loop.time, time.time, idle_seconds
         )
         self._binds = Binds()
         self._states = LinkStates(settings.links, self._loop.time, time.time)
