@@ -56,7 +56,9 @@ class Stand:
         *,
         engines: int = 1,
         change: Callable[[dict[str, Any]], None] = lambda _config: None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
+        """`environment` is laid over ours, for cores and engines."""
         self.folder = folder
         self.data_folder = folder / "data"
         self.engines = tuple(f"ussd-engine-{n + 1}" for n in range(engines))
@@ -66,6 +68,7 @@ class Stand:
         """How often each part was killed."""
         self._say = say
         self._change = change
+        self._environment = dict(environment or {})
         self._threads = ThreadPoolExecutor(16)
         self._configs: dict[str, Path] = {}
 
@@ -155,7 +158,8 @@ class Stand:
         return out.decode()
 
     def _starter(self, name: str, environment: Mapping[str, str] | None) -> Callable[[], Child]:
-        laid_over = {**os.environ, **environment} if environment else None
+        more = {**self._environment, **(environment or {})}
+        laid_over = {**os.environ, **more} if more else None
         if name == REDIS:
             return partial(redis_server.start_redis, self.data_folder)
         if name == POSTGRES:
