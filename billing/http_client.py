@@ -122,6 +122,8 @@ class HttpBilling:
         if not domain.breaker.admits(now):
             return NotMade("the breaker is open: the core gave no usable answer lately")
         attempt = await self._in_its_place(self._session, domain.places, operation, call, deadline)
+        if attempt is None:  # which says nothing of the core
+            return NotMade("its domain has all the connections that it may have")
         if attempt.answered:
             domain.breaker.succeeded()
         else:
@@ -135,8 +137,8 @@ class HttpBilling:
         operation: Operation,
         call: Call,
         deadline: float,
-    ) -> _Try:
-        """Made once one of the domain's places is free, if that is soon enough."""
+    ) -> _Try | None:
+        """Made once one of the domain's places is free; None when that is not soon enough."""
         loop = asyncio.get_running_loop()
         if places.locked():
             now = loop.time()
@@ -144,7 +146,7 @@ class HttpBilling:
                 async with asyncio.timeout_at(now + (deadline - now) * WAIT_SHARE):
                     await places.acquire()
             except TimeoutError:
-                return _Try(NotMade("no connection: its domain has all that it may have"), answered=False)
+                return None
         else:
             await places.acquire()
         try:

@@ -217,6 +217,7 @@ class Stand:
             "role": "client", "address": f"127.0.0.1:{self.centres[network].port}", "binds": BINDS,
             "system_id": "engine", "password_file": str(password), "network": network, "dialect": "standard",
             "trust": "operator", "limits": {"window_out": 100},
+            "floods": {"starts_a_minute_max": 0, "starts_an_hour_max": 0},
         }  # fmt: skip
 
 

@@ -60,6 +60,7 @@ from .record_files import RecordFiles, RecordsBusy
 from .recordings import Recordings
 from .signed import ClientKeys
 from .sms_turn import SmsTurns
+from .starts import Starts
 from .trace import Traces
 from .turn import Ports, Turns
 from .versions import Versions
@@ -290,7 +291,8 @@ class _Engine:
         witness = EngineWitness(self._metrics, self._chronicle, self._recordings)
         return Ports(
             self._versions, self._store, self._billing, greetings, witness, self._loop.time, time.time, new_id,
-            self.settings.engine.sessions.idle_seconds, self._process, self._asking_on.ask,
+            self.settings.engine.sessions.idle_seconds, self._process,
+            Starts(self._loop.time, self._metrics.too_often.inc).admits, self._asking_on.ask,
         )  # fmt: skip
 
 

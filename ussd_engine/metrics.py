@@ -34,6 +34,7 @@ class Metrics:
         self.aborts = inputs.labels("abort")
         self.duplicates = inputs.labels("duplicate")
         self.throttled = inputs.labels("throttled")
+        self.too_often = inputs.labels("too_often")
         self.refused = inputs.labels("refused")
         screens = Counter("ussd_screens", "Screens, by what became of them", ["outcome"], registry=registry)
         self.screens_sent = screens.labels("sent")

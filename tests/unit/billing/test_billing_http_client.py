@@ -83,6 +83,13 @@ async def hangs(_writer: asyncio.StreamWriter) -> None:
 
 
 answers = says(200, {"done": KNOWN})
+
+
+async def answers_late(writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.22)
+    await answers(writer)
+
+
 breaks = writes(b"")
 
 
@@ -321,14 +328,17 @@ async def test_a_domain_that_hangs_leaves_half_of_the_connections_to_the_others(
     assert len(script.received) == 3
 
 
-async def test_a_place_that_gets_free_in_time_is_taken() -> None:
-    async def soon(writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(0.1)
-        await answers(writer)
+async def test_a_queue_of_ours_is_no_failure_of_the_core() -> None:
+    async with core(answers_late, connections_max=2, breaker_failures=1) as (billing, _):
+        outcomes = await asyncio.gather(*(billing.perform(HELLO, 0.25) for _ in range(3)))
+        assert [type(outcome) for outcome in outcomes] == [Done, NotMade, NotMade]
+        assert not billing.breakers["subscribers"].is_open
 
-    async with core(soon, connections_max=2) as (billing, script):
-        outcomes = await asyncio.gather(*(billing.perform(HELLO, 0.5) for _ in range(3)))
-    assert outcomes == [Done(KNOWN)] * 3
+
+async def test_a_place_that_gets_free_in_time_is_taken() -> None:
+    async with core(answers_late, connections_max=2) as (billing, script):
+        outcomes = await asyncio.gather(*(billing.perform(HELLO, 0.5) for _ in range(2)))
+    assert outcomes == [Done(KNOWN)] * 2
     assert script.connections == 1
 
 
