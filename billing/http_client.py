@@ -6,6 +6,8 @@ Rules of this file (a shell; no threads but the resolver's, and none when the UR
   once more, within its deadline and under its id, so that a change still happens once. aiohttp repeats by itself only
   the idempotent methods of HTTP (GET, PUT, …), never our POST, so there are at most two tries.
 - A call with a secret is never made again: its operation's `status` is asked instead.
+- Operations of one domain (`wallet`, `balances`, …) have a breaker, and at most half of the connections: what stands
+  still in one part of the core holds up no other.
 - No redirects, no cookies, no proxies from the environment, no compression, 64 KiB an answer.
 """
 
@@ -35,6 +37,9 @@ KEEPALIVE_SECONDS = 15.0
 WAIT_SHARE = 0.8
 """Of a call's time, so much may pass until it has a connection: a queue is waited through, a dead core is not."""
 
+DOMAIN_SHARE = 0.5
+"""Of all connections, the calls of one domain have at most so much."""
+
 _SKIPPED_HEADERS = ("User-Agent", "Accept", "Accept-Encoding")
 
 
@@ -56,6 +61,16 @@ class _AnswerToCome(aiohttp.ClientResponse):
         elif operation is not None and operation.confirms:
             await failpoints.written("confirm_sent")
         return await super().start(connection)
+
+
+class _Domain:
+    """What the operations of one domain share: their breaker, and their places among the connections."""
+
+    __slots__ = ("breaker", "places")
+
+    def __init__(self, breaker: Breaker, places_max: int) -> None:
+        self.breaker = breaker
+        self.places = asyncio.Semaphore(places_max)
 
 
 class HttpBilling:
@@ -84,8 +99,17 @@ class HttpBilling:
         self._key = key
         self._connections_max = connections_max
         self._clock = clock
-        self.breaker = Breaker(breaker_failures, breaker_seconds)
+        places_max = max(1, int(connections_max * DOMAIN_SHARE))
+        self._domains = {
+            domain: _Domain(Breaker(breaker_failures, breaker_seconds), places_max)
+            for domain in {domain_of(name) for name in OPERATIONS}
+        }
         self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def breakers(self) -> dict[str, Breaker]:
+        """The breaker of each domain."""
+        return {name: domain.breaker for name, domain in self._domains.items()}
 
     async def start(self) -> None:
         """Opens the pool; no connection is made before the first call."""
@@ -111,22 +135,55 @@ class HttpBilling:
         deadline = now + min(operation.seconds_max, seconds_max)
         if self._session is None or deadline <= now:
             return NotMade("no time was left" if self._session else "the client is not started")
-        if not self.breaker.admits(now):
+        domain = self._domains[domain_of(call.operation)]
+        if not domain.breaker.admits(now):
             return NotMade("the breaker is open: the core gave no usable answer lately")
-        body = wire.request_octets(call)
-        attempt = await self._try(self._session, operation, body, deadline - now)
+        attempt = await self._in_its_place(self._session, domain.places, operation, call, deadline)
+        if attempt is None:  # which says nothing of the core
+            return NotMade("its domain has all the connections that it may have")
+        if attempt.answered:
+            domain.breaker.succeeded()
+        else:
+            domain.breaker.failed(loop.time())
+        return attempt.outcome
+
+    async def _in_its_place(
+        self,
+        session: aiohttp.ClientSession,
+        places: asyncio.Semaphore,
+        operation: Operation,
+        call: Call,
+        deadline: float,
+    ) -> _Try | None:
+        """Made once one of the domain's places is free; None when that is not soon enough."""
+        loop = asyncio.get_running_loop()
+        if places.locked():
+            now = loop.time()
+            try:
+                async with asyncio.timeout_at(now + (deadline - now) * WAIT_SHARE):
+                    await places.acquire()
+            except TimeoutError:
+                return None
+        else:
+            await places.acquire()
+        try:
+            return await self._twice_at_most(session, operation, wire.request_octets(call), deadline)
+        finally:
+            places.release()
+
+    async def _twice_at_most(
+        self, session: aiohttp.ClientSession, operation: Operation, body: bytes, deadline: float
+    ) -> _Try:
+        loop = asyncio.get_running_loop()
+        attempt = await self._try(session, operation, body, deadline - loop.time())
         if attempt.again and not operation.takes_secret and (left := deadline - loop.time()) > 0:
-            attempt = await self._try(self._session, operation, body, left)
+            attempt = await self._try(session, operation, body, left)
             if isinstance(attempt.outcome, NotMade):
                 # True of the second try alone: the first one was sent, and nobody has said what became of it.
                 attempt = attempt._replace(outcome=Unknown(f"sent, then the connection broke; {attempt.outcome.why}"))
-        if attempt.answered:
-            if operation.confirms:
-                failpoints.passed("core_answered")
-            self.breaker.succeeded()
-        else:
-            self.breaker.failed(loop.time())
-        return attempt.outcome
+        if attempt.answered and operation.confirms:
+            failpoints.passed("core_answered")
+        return attempt
 
     async def ready(self, seconds_max: float) -> str | None:
         """Asks the core's `/ready`: None when it can serve, otherwise why not. Passes by the breaker."""
@@ -162,6 +219,11 @@ class HttpBilling:
             return _Try(Unknown(f"an answer of more than {wire.ANSWER_OCTETS_MAX} octets"), answered=False)
         outcome = wire.read_answer(operation, response.status, octets)
         return _Try(outcome, answered=response.status < 500 and not isinstance(outcome, Unknown))
+
+
+def domain_of(operation: str) -> str:
+    """The domain of an operation: what stands before the dot in its name."""
+    return operation.partition(".")[0]
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:

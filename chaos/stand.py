@@ -65,8 +65,10 @@ class Stand:
         numbers: int = NUMBERS,
         change: Callable[[dict[str, Any]], None] = lambda _config: None,
         sources: Mapping[str, Path] = MappingProxyType({}),
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """`sources`: engines that run from another checkout than this one, with its configuration and its menus."""
+        """`sources`: engines that run from another checkout than this one, with its configuration and its menus.
+        `environment` is laid over ours, for cores and engines."""
         self.folder = folder
         self.data_folder = folder / "data"
         self.engines = tuple(f"ussd-engine-{n + 1}" for n in range(engines))
@@ -78,6 +80,7 @@ class Stand:
         self._change = change
         self._sources = sources
         self._numbers = numbers
+        self._environment = dict(environment or {})
         self._threads = ThreadPoolExecutor(16)
         self._configs: dict[str, Path] = {}
 
@@ -180,7 +183,8 @@ class Stand:
         return out.decode()
 
     def _starter(self, name: str, environment: Mapping[str, str] | None) -> Callable[[], Child]:
-        laid_over = {**os.environ, **environment} if environment else None
+        more = {**self._environment, **(environment or {})}
+        laid_over = {**os.environ, **more} if more else None
         if name == REDIS:
             return partial(redis_server.start_redis, self.data_folder)
         if name == POSTGRES:
@@ -189,7 +193,7 @@ class Stand:
             return partial(programs.start_billing_core, self.config, environment=laid_over)
         if source := self._sources.get(name):
             commands = programs.installed_programs()._replace(ussd_engine=(sys.executable, "-c", _ENGINE))
-            laid_over = {**os.environ, "PYTHONPATH": str(source), "PYTHONSAFEPATH": "1", **(environment or {})}
+            laid_over = {**os.environ, "PYTHONPATH": str(source), "PYTHONSAFEPATH": "1", **more}
             return partial(programs.start_engine, self._configs[name], commands, environment=laid_over)
         return partial(programs.start_engine, self._configs[name], environment=laid_over)
 
@@ -245,6 +249,7 @@ class Stand:
             "role": "client", "address": f"127.0.0.1:{self.centres[network].port}", "binds": BINDS,
             "system_id": "engine", "password_file": str(password), "network": network, "dialect": "standard",
             "trust": "operator", "limits": {"window_out": 100},
+            "floods": {"starts_a_minute_max": 0, "starts_an_hour_max": 0},
         }  # fmt: skip
 
 

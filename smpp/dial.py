@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Factory
 from twisted.protocols.tls import TLSMemoryBIOFactory
 
-from smpp.errors import BindRefused, WrongState
+from smpp.errors import BindRefused, NoConnection, WrongState
 from smpp.limits import Limits
 from smpp.link import Link, LinkOwner, Ticker
 from smpp.pdu import BindPdu
@@ -76,16 +76,16 @@ async def dial(
 ) -> Link:
     """Connects, binds with `bind`, and returns the link once it is bound.
 
-    Raises BindRefused with the peer's status, and ConnectionError when nobody answers, in time or at all (both are
-    ConnectionErrors); ValueError for a bind that SMPP cannot carry. `limits` bound the connecting, TLS where
-    `tls` (`tls.client_options`) is given, and the answer to the bind.
+    Raises BindRefused with the peer's status, NoConnection when there is none, and ConnectionError when nobody answers,
+    in time or at all (all are ConnectionErrors); ValueError for a bind that SMPP cannot carry. `limits` bound the
+    connecting, TLS where `tls` (`tls.client_options`) is given, and the answer to the bind.
     """
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(limits.connect_seconds):
             link = await _connected(reactor, host, port, owner, limits, loop, tls)
     except TimeoutError:
-        raise ConnectionError(f"no connection to {host}:{port} in {limits.connect_seconds:g} s") from None
+        raise NoConnection(f"no connection to {host}:{port} in {limits.connect_seconds:g} s") from None
     link.system_id = bind.system_id
     try:
         with suppress(WrongState):  # it ended already, or spoke something else than SMPP: `lost` will say so
@@ -127,4 +127,4 @@ async def _connected(
             failure = str(error)
         else:
             return link
-    raise ConnectionError(f"no connection to {host}:{port}: {failure}")
+    raise NoConnection(f"no connection to {host}:{port}: {failure}")

@@ -4,7 +4,7 @@
 - `PduError`: one PDU cannot be taken. It is refused with its matching response; the session goes on.
 - A quirk: wrong, but known what was meant. It is taken and counted under one of the words below, never raised.
 
-The rest are mistakes or bad luck of our own side: `WrongState`, `WindowFull`, `BindRefused`.
+The rest are mistakes or bad luck of our own side: `WrongState`, `WindowFull`, `NoConnection`, `BindRefused`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ class TooFast(WindowFull):
     def __init__(self, wait_seconds: float) -> None:
         self.wait_seconds = wait_seconds
         super().__init__(f"the link's rate has no room for {wait_seconds:.3f} s")
+
+
+class NoConnection(ConnectionError):
+    """Nobody listens there, or nobody answered in time: the peer has heard nothing of us."""
 
 
 class BindRefused(ConnectionError):

@@ -5,6 +5,7 @@ Rules of this file:
 - Everything written in one round of the loop leaves in one write, so that answers share a segment.
 - A peer that does not read is closed once `unsent_octets_max` wait for it; one that asks faster than it is answered is
   not read from until it is.
+- So much is read of a link in one round of the loop, and no more: the others have their turn.
 - One timer serves many links (`Ticker`): none is set for a PDU.
 - An owner hears `gone` exactly once for each link, after everything else about it.
 """
@@ -46,6 +47,8 @@ from smpp.tls import shown_name
 from smpp.traffic import Traffic
 
 TICK_SECONDS: Final = 0.25
+READ_OCTETS_MAX: Final = 8192
+"""Of one link in one round of the loop: a peer that floods takes no more of a round than this, some 90 PDUs."""
 _MESSAGES: Final = frozenset({c.SUBMIT_SM, c.SUBMIT_MULTI, c.DELIVER_SM, c.DATA_SM})
 
 PEER_NOT_READING: Final = "peer_not_reading"
@@ -260,6 +263,7 @@ class Link(TwistedProtocol):
         self._connection.opened(self._loop.time())
         self.peer_ip = self.transport.getPeer().host
         self.transport.setTcpNoDelay(True)
+        cast(Any, getattr(self.transport, "transport", self.transport)).bufferSize = READ_OCTETS_MAX
         cast(IConsumer, self.transport).registerProducer(self, True)
         self._ticker.add(self)
 

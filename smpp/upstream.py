@@ -20,7 +20,7 @@ from twisted.internet.asyncioreactor import AsyncioSelectorReactor
 from smpp.backoff import Backoff
 from smpp.codec import encode
 from smpp.dial import dial
-from smpp.errors import BindRefused
+from smpp.errors import BindRefused, NoConnection
 from smpp.limits import Limits
 from smpp.link import Link, LinkOwner
 from smpp.pdu import BindPdu, BindReceiver, BindTransceiver, BindTransmitter, Pdu
@@ -149,7 +149,9 @@ class Upstream:
 
     def _failed(self, error: ConnectionError) -> None:
         status = error.status if isinstance(error, BindRefused) else None
-        self._next_try_at = self._loop.time() + self._backoff.after_failure(status)
+        absent = isinstance(error, NoConnection)
+        wait = self._backoff.after_absence() if absent else self._backoff.after_failure(status)
+        self._next_try_at = self._loop.time() + wait
         self._last_error = str(error)
         self._owner.not_bound(self, error)
 

@@ -160,7 +160,8 @@ def with_client_link(config: str, name: str, port: int, binds: int = 1) -> str:
       password_file: {name}.password
       network: kcell
       dialect: standard
-      trust: operator"""
+      trust: operator
+      floods: {{starts_a_minute_max: 0, starts_an_hour_max: 0}}"""
     head = "\n  links: "
     assert head in config, "config.yaml has no links any more"
     at = config.index("\n", config.index(head) + 1)

@@ -148,8 +148,10 @@ def with_dialect_links(config: str, ports: dict[str, int], password_file: str) -
     more = "".join(
         f"""
     they-{name}: {{role: server, network: kcell, dialect: {name}, trust: operator, system_id: {name}, demo: true,
+      floods: {{starts_a_minute_max: 0, starts_an_hour_max: 0}},
       allowed_from: [127.0.0.1/32], password_hash: "{password_hash}"}}
     we-{name}: {{role: client, network: kcell, dialect: {name}, trust: operator, system_id: engine,
+      floods: {{starts_a_minute_max: 0, starts_an_hour_max: 0}},
       address: "127.0.0.1:{port}", password_file: {password_file}}}"""
         for name, port in ports.items()
     )

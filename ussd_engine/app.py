@@ -63,6 +63,7 @@ from .record_files import RecordFiles, RecordsBusy
 from .recordings import Recordings
 from .signed import ClientKeys
 from .sms_turn import SmsTurns
+from .starts import Starts
 from .trace import Traces
 from .turn import Ports, Turns
 from .versions import Versions
@@ -153,7 +154,7 @@ class _Engine:
         self._recordings = Recordings(self._loop.time)
         self._log = self._history_log()
         self._chronicle = Chronicle(
-            self._record_files(), self._log, self._store, self._metrics, time.time, idle_seconds
+            self._record_files(), self._log, self._store, self._metrics, self._loop.time, time.time, idle_seconds
         )
         self._binds = Binds()
         self._queues = Queues()
@@ -223,6 +224,11 @@ class _Engine:
             _masker(settings),
         )  # fmt: skip
         reactor = reactor_on(self._loop)
+        self._metrics.shows(
+            self._billing.breakers,
+            lambda: float(len(asyncio.all_tasks(self._loop))),
+            lambda: float(len(reactor.getDelayedCalls())),
+        )
         for upstream in _upstreams(reactor, settings, reception, bind_pdus):
             self._closing.push_async_callback(upstream.close)
             self._upstreams.append(upstream)
@@ -309,7 +315,8 @@ class _Engine:
         witness = EngineWitness(self._metrics, self._chronicle, self._recordings)
         return Ports(
             self._versions, self._store, self._billing, greetings, witness, self._loop.time, time.time, new_id,
-            self.settings.engine.sessions.idle_seconds, self._process, self._asking_on.ask,
+            self.settings.engine.sessions.idle_seconds, self._process,
+            Starts(self._loop.time, self._metrics.too_often.inc).admits, self._asking_on.ask,
         )  # fmt: skip
 
 

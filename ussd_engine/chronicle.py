@@ -6,6 +6,7 @@ Rules of this file (a shell around `record` and `history`):
 - A dialogue that goes silent has ended `idle` (or with its link, or because we refused its input) when it is too old to
   be answered. To be sure that no other process goes on with it, its session is removed on the condition that it is
   still the one we know: the store decides who writes.
+- How long a dialogue has been silent is measured by the monotonic clock: one that is set an hour on ends nobody's.
 - Nothing waits for any of this: what a turn brings is noted in memory, and written a moment later.
 """
 
@@ -31,7 +32,7 @@ FLUSH_SECONDS = 0.2
 SWEEP_SECONDS = 5.0
 SWEPT_AT_A_TIME = 256
 WAITING_MAX = 200_000
-"""Records and histories that wait to be written; past this the oldest are lost, and counted."""
+"""Histories that wait to be written; past this the oldest are lost, and counted, as records are."""
 
 
 class Log(Protocol):
@@ -43,10 +44,12 @@ class Log(Protocol):
 class Open:
     """A dialogue that is not over, as far as this process knows."""
 
-    __slots__ = ("cause", "session", "turns")
+    __slots__ = ("cause", "heard", "session", "turns")
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self.heard = 0.0
+        """When its last turn was kept, on the monotonic clock."""
         self.turns: list[Turn] = []
         self.cause = IDLE
         """How it will have ended if nothing more is heard of it."""
@@ -61,14 +64,18 @@ class Chronicle:
         log: Log | None,
         store: Store,
         metrics: Metrics,
+        now: Callable[[], float],
         wall_clock: Callable[[], float],
         idle_seconds: float,
     ) -> None:
-        """`files`, `log`: None where records or histories are switched off."""
+        """`files`, `log`: None where records or histories are switched off. `now`: monotonic seconds; `wall_clock`:
+        seconds since 1970, for what is written down alone.
+        """
         self._files = files
         self._history = log
         self._store = store
         self._metrics = metrics
+        self._now = now
         self._wall_clock = wall_clock
         self._idle_seconds = idle_seconds
         self._open: OrderedDict[str, Open] = OrderedDict()
@@ -86,6 +93,7 @@ class Chronicle:
             dialogue = None
         dialogue = dialogue or Open(session)
         dialogue.session = session
+        dialogue.heard = self._now()
         dialogue.cause = IDLE
         if self._history is not None and len(dialogue.turns) < history.TURNS_MAX:
             dialogue.turns.append(Turn(typed, shown, session.at))
@@ -132,19 +140,19 @@ class Chronicle:
                 self._metrics.records_lost.inc()
 
     def _record(self, record: Callable[[int], Record]) -> None:
-        if self._files is not None:
-            self._files.add(record)
+        if self._files is not None and not self._files.add(record):
+            self._metrics.records_lost.inc()
 
     # --- time -----------------------------------------------------------------------------------------------------
 
     async def keep_on(self) -> None:
         """Writes, and looks for dialogues that went silent, for as long as the engine runs."""
-        swept = self._wall_clock()
+        swept = self._now()
         while True:
             await asyncio.sleep(FLUSH_SECONDS)
             await self.flush()
-            if self._wall_clock() - swept >= SWEEP_SECONDS:
-                swept = self._wall_clock()
+            if self._now() - swept >= SWEEP_SECONDS:
+                swept = self._now()
                 await self.sweep()
 
     async def flush(self) -> None:
@@ -165,16 +173,16 @@ class Chronicle:
 
     async def sweep(self) -> None:
         """Ends the dialogues that nothing more was heard of."""
-        now = self._wall_clock()
+        now = self._now()
         silent: list[Open] = []
         for dialogue in self._open.values():
-            if dialogue.session.at + self._idle_seconds > now:
+            if dialogue.heard + self._idle_seconds > now:
                 break
             silent.append(dialogue)
         for at in range(0, len(silent), SWEPT_AT_A_TIME):
-            await asyncio.gather(*(self._silent(dialogue, now) for dialogue in silent[at : at + SWEPT_AT_A_TIME]))
+            await asyncio.gather(*(self._silent(dialogue) for dialogue in silent[at : at + SWEPT_AT_A_TIME]))
 
-    async def _silent(self, dialogue: Open, now: float) -> None:
+    async def _silent(self, dialogue: Open) -> None:
         """A dialogue that is too old to be answered: it has ended, unless somebody else goes on with it."""
         session = dialogue.session
         if self._open.get(session.msisdn) is not dialogue:
@@ -196,7 +204,7 @@ class Chronicle:
         if self._open.get(session.msisdn) is dialogue:
             del self._open[session.msisdn]
         if stored is None or stored.id != session.id or stamp_of(stored) == known:
-            self._end(dialogue, cause, now)
+            self._end(dialogue, cause, self._wall_clock())
 
     async def close(self) -> None:
         """Writes what there is; dialogues that are open may go on in another process, and are told of there."""

@@ -155,6 +155,8 @@ class Dialect:
     pdu: Literal["submit_sm", "data_sm"] = "submit_sm"
     """In what screens go out: submit_sm (to who has bound to us, deliver_sm), or data_sm."""
     text_in: Literal["short_message", "message_payload"] = "short_message"
+    when_busy: Literal["status", "screen"] = "status"
+    """How a begin is refused that is too much: with ESME_RTHROTTLED, or accepted and answered with a closing screen."""
     echoes: tuple[Tag, ...] = ()
     """TLVs that go back with a screen as they came."""
     adds: tuple[Added, ...] = ()

@@ -104,10 +104,22 @@ class Dialogues:
         if self._ending.get(number) is ending:
             del self._ending[number]
 
+    def has_room_on(self, bind: Bind) -> bool:
+        """Whether no screen waits for room on this bind."""
+        return not self._queues.holds_screens(bind)
+
+    def too_much(self, bind: Bind, link: Link, message: Message) -> None:
+        """A begin, accepted on the wire, for which there is no room."""
+        self._say(Exchange(bind, link, message, self._now()), "busy")
+
     def _turn_away(self, exchange: Exchange) -> None:
         """An answer to an old dialogue, while another of the number is being worked on."""
         self._metrics.answers.inc()
-        exchange.reply = self._turns.own_words("dial_again", exchange.link)
+        self._say(exchange, "dial_again")
+
+    def _say(self, exchange: Exchange, screen: str) -> None:
+        """The engine's own words, beside whatever dialogue the number has."""
+        exchange.reply = self._turns.own_words(screen, exchange.link)
         exchange.alone = True
         self._send(exchange)
 
@@ -117,7 +129,7 @@ class Dialogues:
         (self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers).inc()
         self._exchanges[exchange.msisdn] = exchange
         exchange.taking = Taking(self._turns, _request(exchange, message))
-        self._work.begin(self._serve(exchange, exchange.taking))
+        self._work.begin(self._serve(exchange, exchange.taking), exchange.link.name)
 
     def is_busy(self, msisdn: str) -> bool:
         """Whether a message of the number is being worked on here, or a screen is on its way to it."""
@@ -140,9 +152,11 @@ class Dialogues:
         else:
             exchange.taking = Taking(
                 self._turns,
-                Begin(exchange.msisdn, link, first, exchange.mark, exchange.until, exchange.thread.reference),
+                Begin(
+                    exchange.msisdn, link, first, exchange.mark, exchange.until, exchange.thread.reference, by_us=True
+                ),
             )
-            self._work.begin(self._serve(exchange, exchange.taking))
+            self._work.begin(self._serve(exchange, exchange.taking), link.name)
         return pushed
 
     async def _serve(self, exchange: Exchange, taking: Taking) -> None:

@@ -5,11 +5,13 @@ No label ever holds what a peer or subscriber may choose: numbers and codes are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from billing.breaker import Breaker
 from billing.calls import Done, NotMade, Outcome, Refused, Unknown
 from billing.contract import OPERATIONS
 
@@ -32,6 +34,7 @@ class Metrics:
         self.aborts = inputs.labels("abort")
         self.duplicates = inputs.labels("duplicate")
         self.throttled = inputs.labels("throttled")
+        self.too_often = inputs.labels("too_often")
         self.refused = inputs.labels("refused")
         screens = Counter("ussd_screens", "Screens, by what became of them", ["outcome"], registry=registry)
         self.screens_sent = screens.labels("sent")
@@ -81,12 +84,23 @@ class Metrics:
         self.passwords_evaluated = Counter(
             "smpp_passwords_evaluated", "Passwords of binds that were evaluated", registry=registry
         )
+        ProcessCollector(registry=registry)
 
     def begin_with(self, links: Iterable[str]) -> None:
         """A link counts from the start: one that nobody ever binds is down, and not unknown."""
         for link in links:
             self.binds.labels(link)
             self.dials_failed.labels(link)
+
+    def shows(self, breakers: Mapping[str, Breaker], tasks: Callable[[], float], timers: Callable[[], float]) -> None:
+        """What is looked at when somebody asks: whether calls are held back, and what only a leak lets grow."""
+        is_open = Gauge(
+            "ussd_breaker_open", "1 while calls of a domain are held back", ["domain"], registry=self.registry
+        )
+        for domain, breaker in breakers.items():
+            is_open.labels(domain).set_function(partial(_is_open, breaker))
+        Gauge("ussd_tasks", "Tasks on the loop", registry=self.registry).set_function(tasks)
+        Gauge("smpp_timers", "Timers of connections", registry=self.registry).set_function(timers)
 
     def call_made(self, operation: str, outcome: Outcome, seconds: float) -> None:
         """A call of the core has ended."""
@@ -109,3 +123,7 @@ class Metrics:
     def failed(self, what: str, msisdn: str) -> None:
         self._faults.inc()
         self._log.error("turn failed", what=what, msisdn=msisdn)
+
+
+def _is_open(breaker: Breaker) -> float:
+    return float(breaker.is_open)

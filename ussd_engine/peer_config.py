@@ -58,6 +58,21 @@ class AddressRange:
 
 
 @dataclass(frozen=True)
+class FloodLimits:
+    """How much of a peer is too much; 0 is no bound."""
+
+    starts_a_minute_max: Annotated[int, Range(0, 10_000)] = 10
+    """Dialogues that one number begins; past this it is asked to try later."""
+    starts_an_hour_max: Annotated[int, Range(0, 100_000)] = 60
+    per_second: Annotated[float, Range(0, 100_000)] = 0.0
+    """Dialogues and SMS that all numbers of the link begin; past this they are refused as `when_busy` of the dialect
+    says."""
+    turns_max: Annotated[int, Range(1, 100_000)] = 600
+    """Turns of the link that are worked on at a time: no link takes the engine from the others. Begins past this are
+    refused; answers past twice as many."""
+
+
+@dataclass(frozen=True)
 class PeerFields:
     """What every link says of its peer."""
 
@@ -83,6 +98,7 @@ class ServerLink(PeerFields):
     plain: bool = False
     """In production: without TLS over public addresses, because a tunnel carries it."""
     limits: RawNode | None = None
+    floods: FloodLimits = FloodLimits()
     dialect_fields: RawNode | None = None
 
 
@@ -122,6 +138,7 @@ class ClientLink(PeerFields):
     """As for those that bind to us."""
     outbind: OutbindConfig | None = None
     limits: RawNode | None = None
+    floods: FloodLimits = FloodLimits()
     dialect_fields: RawNode | None = None
 
 

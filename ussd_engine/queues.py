@@ -59,6 +59,11 @@ class Queues:
         self._rated: set[Bind] = set()
         """Binds for whose rate a timer runs."""
 
+    def holds_screens(self, bind: Bind) -> bool:
+        """Whether a screen waits for room on this bind."""
+        queue = self._of.get(bind)
+        return queue is not None and bool(queue.screens)
+
     def screen(self, bind: Bind, leave: Leave) -> bool:
         """Lets a screen go, now if nothing waits and there is room. Whether it is done with; else it waits."""
         done = self._goes(bind, leave)

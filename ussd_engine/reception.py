@@ -2,7 +2,8 @@
 
 Rules of this file (a shell; dialogues go on in `dialogues`, SMS in `sms_turn`):
 - A dialogue's message is answered on the wire at once, before the menu's work; an SMS only when its work is done. What
-  is too much is refused with ESME_RTHROTTLED.
+  is too much is refused with ESME_RTHROTTLED, or, where the dialect wants it, with a screen.
+- No link takes the engine from the others: so many of its turns are worked on, so much begins a second.
 - A message from whose address we could not answer is refused with a status.
 """
 
@@ -18,6 +19,7 @@ import failpoints
 from masking import Masker
 from smpp import constants
 from smpp.errors import BindRefused
+from smpp.flow import Flow
 from smpp.pdu import (
     BindReceiver,
     CancelSm,
@@ -117,6 +119,7 @@ class Reception:
         self._versions = sms_turns.ports.versions
         self._chronicle = chronicle
         self._joiners = {name: Joiner(link.dialect.default_alphabet) for name, link in links.items()}
+        self._flows = {name: Flow(link.config.floods.per_second, sms_turns.ports.now()) for name, link in links.items()}
         self._sms_working: Counter[tuple[str, str]] = Counter()
         self._accounts = accounts
         self._work = work
@@ -232,8 +235,13 @@ class Reception:
         failpoints.passed("pdu_parsed")
         if message.kind is Kind.SMS:
             self._sms(bind, link, pdu, message)
-        elif status := self._refusal(message):
-            self._refuse(bind, pdu, status)
+        elif status := self._refusal(link, message):
+            if status == constants.ESME_RTHROTTLED and self._gets_screen(bind, link, message):
+                self._metrics.throttled.inc()
+                self._accept(bind, pdu)
+                self._dialogues.too_much(bind, link, message)
+            else:
+                self._refuse(bind, pdu, status)
             if status == constants.ESME_RTHROTTLED and message.msisdn is not None:
                 self._chronicle.troubled(message.msisdn, OVERLOAD)
         else:
@@ -247,13 +255,28 @@ class Reception:
             self._unknown_ops.add((link.name, message.op))
             self._log.warning("unknown operation", link=link.name, op=message.op)
 
-    def _refusal(self, message: Message) -> int:
+    def _refusal(self, link: Link, message: Message) -> int:
         if message.msisdn is None:
             return constants.ESME_RINVSRCADR
         if len(message.code) > CODE_CHARACTERS_MAX:
             return constants.ESME_RINVDSTADR  # it is our address in every screen, and would not fit there
-        refused = not self._work.takes_new if message.kind is Kind.BEGIN else self._work.is_full
-        return constants.ESME_RTHROTTLED if refused else constants.ESME_ROK
+        begins = message.kind is Kind.BEGIN
+        if not self._work.has_room_for(link, begins=begins) or (begins and not self._begins_in_time(link)):
+            return constants.ESME_RTHROTTLED
+        return constants.ESME_ROK
+
+    def _begins_in_time(self, link: Link) -> bool:
+        """Whether the link's rate has room for one more that begins; a yes takes it."""
+        flow, now = self._flows[link.name], self._now()
+        if flow.wait_seconds(now):
+            return False
+        flow.sent(now)
+        return True
+
+    def _gets_screen(self, bind: Bind, link: Link, message: Message) -> bool:
+        """Whether a begin that is too much is told so by a screen; not while screens wait already."""
+        wanted = link.dialect.when_busy == "screen" and message.kind is Kind.BEGIN
+        return wanted and self._work.is_open and self._dialogues.has_room_on(bind)
 
     def _refuse(self, bind: Bind, pdu: Pdu, status: int) -> None:
         (self._metrics.throttled if status == constants.ESME_RTHROTTLED else self._metrics.refused).inc()
@@ -274,7 +297,7 @@ class Reception:
             self._refuse(bind, pdu, constants.ESME_RINVDSTADR)  # no service takes an SMS at this address
         elif message.msisdn is None:
             self._accept(bind, pdu)  # from a short number or a name: never answered
-        elif not self._work.takes_new:
+        elif not self._work.has_room_for(link, begins=True) or not self._begins_in_time(link):
             self._refuse(bind, pdu, constants.ESME_RTHROTTLED)
         else:
             text = self._joiners[link.name].add(pdu.source_addr, pdu.destination_addr, pdu, self._now())
@@ -282,7 +305,7 @@ class Reception:
                 self._binds.heard(message.msisdn, bind)
                 self._metrics.sms_received.inc()
                 incoming = Incoming(message.msisdn, link, message.code, text, self._now() + SMS_SECONDS_MAX)
-                self._work.begin(self._take_sms(bind, pdu, service, incoming))
+                self._work.begin(self._take_sms(bind, pdu, service, incoming), link.name)
             elif self._sms_working[link.name, message.msisdn]:
                 self._refuse(bind, pdu, TRY_LATER[type(pdu)])  # perhaps a repeat of what is being worked on
             else:

@@ -7,13 +7,16 @@ Rules of this file:
 - File numbers go on from the last one, also after the files were taken away (`NAME.sequence`); records are numbered
   through a file, whose first line names the file, and whose last line says how many there were.
 - Lines are gathered for a moment and written together. What an engine that is killed had in hand is lost: at most that.
+- A disk that is full costs no line and leaves no half of one: what a write did not finish is cut off again, and waits.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -24,6 +27,8 @@ from .record import FORMAT, Record, moment, to_line
 
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
 PART = ".part"
+WAITING_MAX = 200_000
+"""Records that wait to be written; past this the oldest are lost."""
 
 
 class RecordsBusy(Exception):
@@ -39,8 +44,10 @@ class RecordFiles:
         self._name = name
         self._rotate_seconds = rotate_seconds
         self._wall_clock = wall_clock
-        self._waiting: list[Callable[[int], Record]] = []
-        self._file: BinaryIO | None = None
+        self._waiting: deque[Callable[[int], Record]] = deque(maxlen=WAITING_MAX)
+        self._number = 0
+        self._descriptor: int | None = None
+        self._octets = 0
         self._path = folder
         self._opened = 0.0
         self._records = 0
@@ -67,60 +74,73 @@ class RecordFiles:
         for path in self._folder.glob(f"{self._name}.*{PART}"):
             path.rename(path.with_suffix(".jsonl"))
 
-    def add(self, record: Callable[[int], Record]) -> None:
-        """Takes a record, which is made once its number is known; `flush` writes it."""
+    def add(self, record: Callable[[int], Record]) -> bool:
+        """Takes a record, which is made once its number is known; `flush` writes it. False: an older one is lost."""
+        has_room = len(self._waiting) < WAITING_MAX
         self._waiting.append(record)
+        return has_room
 
     def flush(self) -> None:
         """Writes what was taken, and begins a new file when it is time. Raises OSError; nothing taken is lost."""
         now = self._wall_clock()
-        if self._file is not None and now - self._opened >= self._rotate_seconds:
-            self._hand_over()
+        if self._descriptor is not None and not 0 <= now - self._opened < self._rotate_seconds:
+            self._hand_over()  # also where the clock was set back: who collects waits no longer than was said
         if not self._waiting:
             return
-        if self._file is None:
+        if self._descriptor is None:
             self._open(now)
-        taken, self._waiting = self._waiting, []
-        lines = b"".join(to_line(make(self._records + at)) for at, make in enumerate(taken, 1))
-        assert self._file is not None  # noqa: S101 - opened above
-        try:
-            self._file.write(lines)
-            self._file.flush()
-        except OSError:
-            self._waiting = taken + self._waiting
-            raise
-        self._records += len(taken)
+        self._write(b"".join(to_line(make(self._records + at)) for at, make in enumerate(self._waiting, 1)))
+        self._records += len(self._waiting)
+        self._waiting.clear()
 
     def _open(self, now: float) -> None:
-        number = self._next_number()
+        self._number = self._number or self._next_number()
         at = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-        self._path = self._folder / f"{self._name}.{number:06}.{at}{PART}"
-        descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-        os.fchmod(descriptor, FILE_MODE)
-        self._file = os.fdopen(descriptor, "wb")
-        self._opened, self._records = now, 0
-        head = {"record": "begin", "format": FORMAT, "engine": self._name, "file": number, "at": moment(now)}
-        self._file.write(msgspec.json.encode(head) + b"\n")
+        self._path = self._folder / f"{self._name}.{self._number:06}.{at}{PART}"
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+        self._opened, self._records, self._octets = now, 0, 0
+        head = {"record": "begin", "format": FORMAT, "engine": self._name, "file": self._number, "at": moment(now)}
+        try:
+            os.fchmod(self._descriptor, FILE_MODE)
+            self._write(msgspec.json.encode(head) + b"\n")
+        except OSError:  # its number is the next file's
+            os.close(self._descriptor)
+            self._descriptor = None
+            self._path.unlink()
+            raise
+        self._number = 0
+
+    def _write(self, lines: bytes) -> None:
+        """All of it, or nothing. Raises OSError."""
+        assert self._descriptor is not None  # noqa: S101 - asked by who has opened it
+        left = memoryview(lines)
+        try:
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self._octets)
+            os.lseek(self._descriptor, self._octets, os.SEEK_SET)
+            raise
+        self._octets += len(lines)
 
     def _next_number(self) -> int:
         self._lock.seek(0)
         number = int(self._lock.read() or b"0") + 1
-        self._lock.seek(0)
-        self._lock.write(b"%d" % number)
-        self._lock.flush()
+        os.pwrite(self._lock.fileno(), b"%d" % number, 0)
         return number
 
     def _hand_over(self) -> None:
-        assert self._file is not None  # noqa: S101 - asked by who has looked
+        assert self._descriptor is not None  # noqa: S101 - asked by who has looked
         tail = {"record": "end", "records": self._records, "at": moment(self._wall_clock())}
-        self._file.write(msgspec.json.encode(tail) + b"\n")
-        self._file.close()
+        self._write(msgspec.json.encode(tail) + b"\n")
+        os.close(self._descriptor)
+        self._descriptor = None
         self._path.rename(self._path.with_suffix(".jsonl"))
-        self._file = None
 
     def close(self) -> None:
         """Writes what is left and hands the file over."""
         self.flush()
-        if self._file is not None:
+        if self._descriptor is not None:
             self._hand_over()
         self._lock.close()

@@ -115,6 +115,8 @@ class Taking:
 
     async def _begin(self, request: Begin) -> Reply | None:
         turns, ports, link = self._turns, self._ports, self._link
+        if not request.by_us and not ports.admits_start(request.msisdn, link):
+            return turns.own_words("too_often", link)
         subscriber = await ports.greetings.ask(request.msisdn, link.network.language)
         if subscriber is None:
             return turns.own_words("not_served", link)

@@ -46,6 +46,8 @@ class Begin(NamedTuple):
     mark: str
     until: float
     reference: str = ""
+    by_us: bool = False
+    """It is a push: nobody has dialled."""
 
 
 class Answer(NamedTuple):
@@ -108,6 +110,8 @@ class Ports(NamedTuple):
     idle_seconds: float
     process: str = ""
     """Which engine process this is."""
+    admits_start: Callable[[str, Link], bool] = lambda _msisdn, _link: True
+    """Whether a number may begin one more dialogue."""
     ask_on: Callable[[Call], None] = lambda _question: None
     """Goes on asking what became of a change, when its turn is over."""
 

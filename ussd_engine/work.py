@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 import structlog
 
+from .config import Link
 from .metrics import Metrics
 
 T = TypeVar("T")
@@ -26,6 +28,7 @@ class Work:
         self._metrics = metrics
         self._in_flight_max = in_flight_max
         self._tasks: set[asyncio.Task[None]] = set()
+        self._of_links: Counter[str] = Counter()
         self._log = structlog.get_logger()
         self._closed = False
         self.is_open = True
@@ -43,6 +46,11 @@ class Work:
         """Whether a dialogue may begin, and an SMS be taken: what has begun already goes before."""
         return self.is_open and not self.is_full and self.lag_seconds < LAG_SECONDS_MAX
 
+    def has_room_for(self, link: Link, *, begins: bool) -> bool:
+        """Whether one more turn of this link can be taken on, beside those of the others."""
+        turns, most = self._of_links[link.name], link.config.floods.turns_max
+        return (self.takes_new and turns < most) if begins else (not self.is_full and turns < 2 * most)
+
     async def watch_lag(self, loop: asyncio.AbstractEventLoop) -> None:
         """Looks how late the loop is, for as long as the engine runs."""
         while True:
@@ -51,11 +59,14 @@ class Work:
             self.lag_seconds = max(0.0, loop.time() - due)
             self._metrics.loop_lag.observe(self.lag_seconds)
 
-    def begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Works on it as a task of its own."""
+    def begin(self, work: Coroutine[None, None, None], link: str = "") -> asyncio.Task[None]:
+        """Works on it as a task of its own; `link`: whose turn it is."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if link:
+            self._of_links[link] += 1
+            task.add_done_callback(lambda _task: self._of_links.subtract((link,)))
         return task
 
     async def safely(self, work: Awaitable[T], otherwise: Callable[[], T], msisdn: str) -> T:

@@ -18,7 +18,17 @@ from .shapes import names_of
 
 ENGINE = "engine"
 """The service that holds what the engine itself has to say; every one of its screens is an `end`."""
-ENGINE_SCREENS = ("unknown_code", "try_again", "dial_again", "being_checked", "not_served", "switched_off", "resume")
+ENGINE_SCREENS = (
+    "unknown_code",
+    "try_again",
+    "dial_again",
+    "being_checked",
+    "not_served",
+    "switched_off",
+    "resume",
+    "too_often",
+    "busy",
+)
 
 
 class Note(NamedTuple):

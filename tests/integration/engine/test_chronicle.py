@@ -32,8 +32,9 @@ class Tape:
     def __init__(self) -> None:
         self.records: list[Record] = []
 
-    def add(self, record: Callable[[int], Record]) -> None:
+    def add(self, record: Callable[[int], Record]) -> bool:
         self.records.append(record(len(self.records) + 1))
+        return True
 
     def flush(self) -> None: ...
 
@@ -49,10 +50,12 @@ class Process:
 
     def __init__(self, store: RedisStore, log: RedisLog, shelf: Cupboard, name: str, **script: Any) -> None:
         self.tape = Tape()
+        self.set_on = 0.0
+        """So many seconds the wall clock has been set on."""
         self.metrics = Metrics()
         self.chronicle = Chronicle(
             self.tape,  # type: ignore[arg-type]
-            log, store, self.metrics, lambda: self.phone.clock, 180.0,
+            log, store, self.metrics, lambda: self.phone.clock, lambda: self.phone.clock + self.set_on, 180.0,
         )  # fmt: skip
         witness = EngineWitness(self.metrics, self.chronicle, Recordings(lambda: 0.0))
         self.phone = Phone(store, versions_of(CATALOG, shelf), witness, name, **script)
@@ -97,6 +100,17 @@ async def test_the_subscriber_or_the_network_hangs_up(process: Process) -> None:
     await process.phone.turns.hang_up(NUMBER, LINK, "network_abort")
     assert process.tape.causes == ["user_abort", "network_abort"]
     assert process.metrics.screens.count("self_service", "root", "left user_abort") == 1
+
+
+@pytest.mark.parametrize("seconds", [3600.0, -3600.0])
+async def test_a_clock_that_is_set_an_hour_on_or_back_ends_no_dialogue(process: Process, seconds: float) -> None:
+    await process.phone.dial("111")
+    process.set_on = seconds
+    await process.at(6.0)
+    assert process.tape.causes == []
+    await process.phone.send("9")
+    await process.at(187.0)
+    assert process.tape.causes == ["idle"]
 
 
 async def test_a_dialogue_that_goes_silent_is_idle_once(process: Process) -> None:

@@ -19,6 +19,7 @@ from billing.signing import verify
 
 KEY = b"0123456789abcdef0123456789abcdef"
 HELLO = Call("6f2b1f0e-6a2b-4a51-9a52-0a6f4f6f0001", "subscribers.hello", "77010000007", "kk", {})
+WALLET = HELLO._replace(operation="wallet.state")
 KNOWN = {"network": "kcell", "brand": "Kcell", "status": "active"}
 
 
@@ -82,6 +83,13 @@ async def hangs(_writer: asyncio.StreamWriter) -> None:
 
 
 answers = says(200, {"done": KNOWN})
+
+
+async def answers_late(writer: asyncio.StreamWriter) -> None:
+    await asyncio.sleep(0.22)
+    await answers(writer)
+
+
 breaks = writes(b"")
 
 
@@ -289,7 +297,7 @@ async def test_the_breaker_opens_after_failures_and_nothing_is_sent_until_a_tria
         assert len(script.received) == 2
         await asyncio.sleep(0.25)
         assert await billing.perform(HELLO, 1.0) == Done(KNOWN)
-        assert not billing.breaker.is_open
+        assert not billing.breakers["subscribers"].is_open
 
 
 async def test_refusals_and_requests_turned_away_do_not_open_the_breaker() -> None:
@@ -297,7 +305,43 @@ async def test_refusals_and_requests_turned_away_do_not_open_the_breaker() -> No
     async with core(refusing, says(404, b""), refusing, breaker_failures=1) as (billing, _):
         for _ in range(3):
             await billing.perform(HELLO, 1.0)
-        assert not billing.breaker.is_open
+        assert not billing.breakers["subscribers"].is_open
+
+
+async def test_a_domain_that_hangs_opens_its_own_breaker_and_no_other() -> None:
+    async with core(hangs, hangs, answers, breaker_failures=2) as (billing, script):
+        for _ in range(2):
+            assert isinstance(await billing.perform(WALLET, 0.05), Unknown)
+        assert isinstance(await billing.perform(WALLET, 1.0), NotMade)
+        assert await billing.perform(HELLO, 1.0) == Done(KNOWN)
+        assert [name for name, breaker in billing.breakers.items() if breaker.is_open] == ["wallet"]
+    assert len(script.received) == 3
+
+
+async def test_a_domain_that_hangs_leaves_half_of_the_connections_to_the_others() -> None:
+    async with core(hangs, hangs, answers, connections_max=4) as (billing, script):
+        hanging = [asyncio.ensure_future(billing.perform(WALLET, 0.5)) for _ in range(6)]
+        await asyncio.sleep(0.1)
+        began = time.monotonic()
+        assert await billing.perform(HELLO, 0.5) == Done(KNOWN)
+        assert time.monotonic() - began < 0.2
+        outcomes = await asyncio.gather(*hanging)
+    assert [type(outcome) for outcome in outcomes] == [Unknown] * 2 + [NotMade] * 4
+    assert len(script.received) == 3
+
+
+async def test_a_queue_of_ours_is_no_failure_of_the_core() -> None:
+    async with core(answers_late, connections_max=2, breaker_failures=1) as (billing, _):
+        outcomes = await asyncio.gather(*(billing.perform(HELLO, 0.25) for _ in range(3)))
+        assert [type(outcome) for outcome in outcomes] == [Done, NotMade, NotMade]
+        assert not billing.breakers["subscribers"].is_open
+
+
+async def test_a_place_that_gets_free_in_time_is_taken() -> None:
+    async with core(answers_late, connections_max=2) as (billing, script):
+        outcomes = await asyncio.gather(*(billing.perform(HELLO, 0.5) for _ in range(2)))
+    assert outcomes == [Done(KNOWN)] * 2
+    assert script.connections == 1
 
 
 async def test_ready_says_why_not() -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -104,24 +107,82 @@ def test_without_records_there_is_no_file(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["engine.sequence"]
 
 
-def test_what_could_not_be_written_is_written_when_there_is_room_again(tmp_path: Path) -> None:
-    class Full:
-        def write(self, _octets: bytes) -> None:
-            raise OSError(28, "No space left on device")
+@contextmanager
+def room_for(octets: int) -> Iterator[None]:
+    """No file of this process gets longer: a write ends in the middle, as on a disk that is full."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (octets, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
-        def flush(self) -> None: ...
 
+def ended(seq: int) -> DialogueRecord:
+    return dialogue_record(SESSION, "ended", 0.0, seq)
+
+
+def test_what_could_not_be_written_is_written_once_and_whole_when_there_is_room_again(tmp_path: Path) -> None:
     files = RecordFiles(tmp_path, "engine", 3600, Clock())
-    files.add(lambda seq: dialogue_record(SESSION, "ended", 0.0, seq))
+    files.add(ended)
     files.flush()
-    room, files._file = files._file, Full()  # type: ignore[assignment]
-    files.add(lambda seq: dialogue_record(SESSION, "idle", 0.0, seq))
-    with pytest.raises(OSError, match="No space left"):
-        files.flush()
-    files._file = room
+    [part] = tmp_path.glob("*.part")
+    for more in (10, 500):  # not even a line; one line and a half
+        for _ in range(2):
+            files.add(ended)
+        with room_for(part.stat().st_size + more), pytest.raises(OSError, match="File too large"):
+            files.flush()
+        assert len(lines(part)) == 2  # half a line would not be read
     files.close()
-    causes = [each["cause"] for each in lines(next(tmp_path.glob("*.jsonl"))) if each["record"] == "dialogue"]
-    assert causes == ["ended", "idle"]
+    written = lines(next(tmp_path.glob("*.jsonl")))
+    assert [each.get("seq") for each in written] == [None, 1, 2, 3, 4, 5, None]
+    assert written[-1]["records"] == 5
+
+
+def test_a_file_that_cannot_be_begun_costs_no_number(tmp_path: Path) -> None:
+    files = RecordFiles(tmp_path, "engine", 3600, Clock())
+    files.add(ended)
+    for _ in range(3):
+        with room_for(20), pytest.raises(OSError, match="File too large"):
+            files.flush()
+        assert not list(tmp_path.glob("*.part"))
+    files.close()
+    assert [path.name.split(".")[1] for path in tmp_path.glob("*.jsonl")] == ["000001"]
+
+
+def test_a_file_that_cannot_be_handed_over_is_handed_over_later(tmp_path: Path) -> None:
+    clock = Clock()
+    files = RecordFiles(tmp_path, "engine", 3600, clock)
+    files.add(ended)
+    files.flush()
+    [part] = tmp_path.glob("*.part")
+    clock.now += 3600
+    with room_for(part.stat().st_size + 10), pytest.raises(OSError, match="File too large"):
+        files.flush()
+    files.flush()
+    assert lines(part.with_suffix(".jsonl"))[-1] == {"record": "end", "records": 1, "at": "2025-11-24T17:00:00.000Z"}
+    files.close()
+
+
+def test_a_disk_that_stays_full_costs_the_oldest_records_and_no_more_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ussd_engine.record_files.WAITING_MAX", 3)
+    files = RecordFiles(tmp_path, "engine", 3600, Clock())
+    assert [files.add(ended) for _ in range(5)] == [True, True, True, False, False]
+    files.close()
+    assert lines(next(tmp_path.glob("*.jsonl")))[-1]["records"] == 3
+
+
+def test_a_clock_that_is_set_back_an_hour_holds_up_no_file(tmp_path: Path) -> None:
+    clock = Clock()
+    files = RecordFiles(tmp_path, "engine", 3600, clock)
+    files.add(ended)
+    files.flush()
+    clock.now -= 3600
+    files.flush()
+    assert len(list(tmp_path.glob("*.jsonl"))) == 1
+    files.close()
 
 
 def test_a_record_reads_back_typed() -> None:

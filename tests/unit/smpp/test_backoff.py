@@ -8,6 +8,8 @@ import pytest
 
 from smpp import constants as c
 from smpp.backoff import (
+    ABSENT_SECONDS_MAX,
+    ABSENT_SECONDS_MIN,
     ALREADY_BOUND_SECONDS_MIN,
     STEADY_SECONDS,
     WAIT_SECONDS_MAX,
@@ -65,8 +67,17 @@ def test_a_bind_that_lasted_makes_the_waits_short_again() -> None:
     backoff = Backoff(unlucky)
     for _ in range(9):
         backoff.after_failure()
-    assert backoff.after_loss(STEADY_SECONDS) == 2
+    assert backoff.after_loss(STEADY_SECONDS) == ABSENT_SECONDS_MAX
     assert backoff.failures == 1
+    assert backoff.after_failure() == 2
+
+
+def test_a_centre_that_is_not_there_is_tried_about_once_a_second_for_as_long_as_it_takes() -> None:
+    backoff = Backoff(unlucky)
+    assert {backoff.after_absence() for _ in range(1000)} == {ABSENT_SECONDS_MAX}
+    assert backoff.failures == 1000
+    assert Backoff(lucky).after_absence() == ABSENT_SECONDS_MIN
+    assert backoff.after_failure() == 2  # who was not there has not refused us
 
 
 def test_a_peer_that_binds_and_hangs_up_is_waited_for_longer_each_time() -> None:
