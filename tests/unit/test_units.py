@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 UNITS = ROOT / "deploy" / "systemd"
 SERVICES = sorted(UNITS.glob("*.service"))
 SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
-PARSERS = {"ussd-engine": ussd_engine.cli._parser, "billing-core": billing_core.cli._parser}
+PARSERS = {"ussd-engine": partial(ussd_engine.cli._parser, serve_alone=False), "billing-core": billing_core.cli._parser}
 HARDENED = {
     "NoNewPrivileges": "yes",
     "CapabilityBoundingSet": "",
