@@ -115,6 +115,7 @@ class Stand:
         self._say("making subscribers …")
         await self._in_thread(programs.seed, self.config, self._numbers)
         await self.start(CORE)
+        await self._in_thread(programs.check, self.config)  # which may take longer than a start, on a busy machine
         self._say(f"starting {len(self.engines)} engine(s) …")
         await asyncio.gather(*(self.start(name) for name in self.engines))
         for centre in self.centres.values():

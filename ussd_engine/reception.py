@@ -89,7 +89,7 @@ message for many numbers has no meaning where each number is a service. alert_no
 class Reception:
     """The owner of every bind, of those that peers open to us and of those that we open (`smpp` calls it)."""
 
-    def __init__(  # long because: each part that it works with is a line
+    def __init__(  # long because: each part that it owns or serves is a line
         self,
         dialogues: Dialogues,
         sms_turns: SmsTurns,
