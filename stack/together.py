@@ -105,14 +105,16 @@ def start_all(
     programs.migrate(settings.config, commands, pause)
     say("the tables of the billing core are up to date")
     if settings.database_url is None:
-        _seed_once(settings, commands, numbers, say, pause)
+        seed_once(settings, commands, numbers, say, pause)
     stack.add(programs.start_billing_core(settings.config, commands, pause=pause), programs.stop_program)
     say("the billing core is ready")
     stack.add(programs.start_engine(settings.config, commands, pause=pause), programs.stop_program)
     say("the engine is ready")
 
 
-def _seed_once(settings: Settings, commands: Programs, numbers: int, say: Say, pause: Pause) -> None:
+def seed_once(
+    settings: Settings, commands: Programs, numbers: int, say: Say = lambda _line: None, pause: Pause = time.sleep
+) -> None:
     """Fills a new database; one that was filled is left as it is, whatever `numbers` says now."""
     stamp = settings.data_folder / "seeded"
     identity = postgres_server.cluster_identity(settings.data_folder)

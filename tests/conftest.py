@@ -3,7 +3,8 @@
 Rules of this file:
 - Redis and PostgreSQL are started once for all tests, and only when a test asks for them. Each test finds Redis empty,
   and each test module finds a PostgreSQL database of its own, empty.
-- A temporary folder lies where paths are short: a socket's path has at most 107 octets.
+- A temporary folder lies where paths are short: a socket's path has at most 107 octets. It lies in memory where there
+  is enough: PostgreSQL waits for the disk at each commit, and no test pulls the plug. TMPDIR says otherwise.
 - Servers are started from the thread that runs the tests, which outlives them; a killed test run takes them along.
 """
 
@@ -25,6 +26,7 @@ from stack.child import Child
 from stack.programs import installed_programs
 from stack.settings import Settings, read_settings
 from stack.together import NUMBERS, Stack, start_all
+from tests import seeded
 
 # A machine that is slow for a moment is no failure of what is tested: no deadlines, no check of how fast data comes.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,6 +34,8 @@ settings.load_profile("steady")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _FOLDER_OCTETS_MAX = 60
+_IN_MEMORY = Path("/dev/shm")
+_IN_MEMORY_OCTETS_MIN = 4 * 1024**3
 
 
 class RunningStack(NamedTuple):
@@ -48,17 +52,29 @@ class RunningStack(NamedTuple):
 def short_folders() -> Iterator[Callable[[], Path]]:
     """Makes temporary folders whose paths are short enough for sockets; all are removed at the end."""
     made: list[Path] = []
+    in_memory = "TMPDIR" not in os.environ and _IN_MEMORY.is_dir()
+    if in_memory:
+        _clear_up()
+        in_memory = shutil.disk_usage(_IN_MEMORY).free > _IN_MEMORY_OCTETS_MIN
 
     def make() -> Path:
-        place = tempfile.gettempdir()
-        if len(os.fsencode(place)) > _FOLDER_OCTETS_MAX - len("/ussd-12345678"):
+        place = str(_IN_MEMORY) if in_memory else tempfile.gettempdir()
+        if len(os.fsencode(place)) > _FOLDER_OCTETS_MAX - len("/ussd-1234567-12345678"):
             place = "/tmp"
-        made.append(Path(tempfile.mkdtemp(prefix="ussd-", dir=place)))
+        made.append(Path(tempfile.mkdtemp(prefix=f"ussd-{os.getpid()}-", dir=place)))
         return made[-1]
 
     yield make
     for folder in made:
         shutil.rmtree(folder)
+
+
+def _clear_up() -> None:
+    """Gives back the memory of test runs that were killed."""
+    for folder in _IN_MEMORY.glob("ussd-*-*"):
+        process = folder.name.split("-")[1]
+        if process.isdecimal() and not Path("/proc", process).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -135,6 +151,7 @@ def running_stack(short_folders: Callable[[], Path], free_port: Callable[[], int
     config = short_folders() / "config.yaml"
     config.write_text(with_free_ports((REPOSITORY / "config.yaml").read_text(), free_port))
     settings = read_settings(config)
+    seeded.provide(settings, NUMBERS)
     with Stack(say=lambda _line: None) as stack:
         start_all(stack, settings, installed_programs(), NUMBERS, say=lambda _line: None)
         yield RunningStack(

@@ -220,11 +220,12 @@ async def catalog_from(result: Compiled, known: Mapping[str, Service]) -> Catalo
 
 
 def main() -> None:
-    """The child. It steps back behind the engine that serves meanwhile."""
-    os.nice(NICENESS)
+    """The child. It steps back behind an engine that serves meanwhile; at a start everybody waits for it."""
     gc.disable()  # what is made here leaves no cycles, and the process ends with its result
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_OCTETS_MAX, MEMORY_OCTETS_MAX))
     job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
+    if job.in_force:
+        os.nice(NICENESS)
     try:
         result = compile_here(job)
     except (MemoryError, RecursionError) as error:
