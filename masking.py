@@ -1,7 +1,7 @@
 """What may be written down about a subscriber: the last four digits and a keyed hash, never the number.
 
 A leaf: it imports nothing of ours, and anyone may import it. Secrets are never masked here, because they are
-never handed to anything that writes (see `docs/security.md`).
+never handed to anything that writes (see `SECURITY.md`).
 """
 
 from __future__ import annotations

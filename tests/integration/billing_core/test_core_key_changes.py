@@ -74,6 +74,23 @@ async def test_a_pin_of_the_old_pepper_is_right_and_then_is_one_of_the_new(
         assert isinstance(await core.do("wallet.begin_pin_change", number, old=OTHER_PIN), Done)
 
 
+async def test_a_wrong_pin_of_the_old_pepper_takes_as_many_hashes_as_the_right_one(database: str) -> None:
+    """Of guesses made at once all are hashed before the third one locks: their time must not tell which was right."""
+    number = "996555000713"
+    async with core_under(database, PEPPER) as core:
+        await opened(core, number, "22005199070013")
+    async with core_under(database, NEW, PEPPER) as core:
+        made: list[int] = []
+        hashing = core.tools.hasher._hashed
+        core.tools.hasher._hashed = lambda *given: made.append(1) or hashing(*given)  # type: ignore[method-assign,func-returns-value]
+        took = []
+        for pin in ("7391", PIN, "7391"):
+            made.clear()
+            await core.do("wallet.begin_pin_change", number, old=pin)
+            took.append(len(made))
+    assert took == [2, 2, 1], "and one when it is of the new pepper"
+
+
 async def test_what_is_left_of_a_pepper_that_has_leaked_is_locked_until_identity_is_proven(
     database: str, owner: asyncpg.Connection
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from strict_yaml import StrictYamlError
+from ussd_engine import app
 from ussd_engine.config import Settings, read_settings
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -28,6 +29,16 @@ def test_our_own_file_is_understood_and_names_the_private_redis(tmp_path: Path) 
     link = settings.links["kcell-ussdc"]
     assert link.network.language == "kk"
     assert link.dialect.screen.ucs2_units == 80
+
+
+def test_a_key_file_may_hold_the_key_of_before_which_is_still_taken(tmp_path: Path) -> None:
+    settings = read(tmp_path)
+    (tmp_path / ".data" / "keys").mkdir(parents=True)
+    (tmp_path / ".data" / "keys" / "billing-core").write_text("new-0123456789abcdef\nold-0123456789abcdef\n")
+    new, old = app.keys_of(settings, ".data/keys/billing-core")
+    assert (new, old) == (b"new-0123456789abcdef", b"old-0123456789abcdef")
+    assert app.key_of(settings, ".data/keys/billing-core") == new
+    assert app._keys(settings, settings.engine.clients).keys == {"billing-core": (new, old)}
 
 
 def test_a_link_may_override_fields_of_its_dialect(tmp_path: Path) -> None:
