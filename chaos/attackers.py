@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from types import ModuleType
 
@@ -24,9 +26,9 @@ async def run(terms: Terms) -> Report:
     many_sockets()
     async with Stand(terms.folder, terms.say, change=partial(besieged, terms.folder)) as stand:
         served = [number("kcell", at) for at in range(SERVED)]
-        async with Pulse(stand.centres["kcell"], served, DIALOGUES_A_SECOND) as pulse:
-            siege = Siege(stand, terms, report, pulse)
-            await _attack(siege)
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+            async with Pulse(stand.centres["kcell"], served, DIALOGUES_A_SECOND) as pulse:
+                await _attack(Siege(stand, terms, report, pulse, processes))
     report.figures["dialogues begun"] = len(pulse.seconds)
     report.figures["p99 of turns in all, ms"] = round(pulse.p99(), 1)
     report.check(not pulse.lost, f"{len(pulse.lost)} dialogues had no screen: {pulse.lost[:3]}")

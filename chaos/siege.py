@@ -9,8 +9,11 @@ import asyncio
 import re
 import shutil
 import urllib.request
+from collections.abc import Callable
+from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from billing_core.seeding.ranges import RANGES
 from chaos.pulse import Pulse
@@ -18,6 +21,7 @@ from chaos.report import Report, Terms
 from chaos.stand import CENTRES, NUMBERS, REPOSITORY, Stand
 from stack.settings import Listen
 
+T = TypeVar("T")
 PASSWORD = "secret"
 FIRST_NUMBERS = {each.network: each.first for each in RANGES if each.network in CENTRES}
 TRUSTED = "ussdc"
@@ -39,6 +43,7 @@ class Siege(NamedTuple):
     terms: Terms
     report: Report
     pulse: Pulse
+    processes: Executor
 
     @property
     def smpp(self) -> Listen:
@@ -48,6 +53,10 @@ class Siege(NamedTuple):
     def check(self, holds: bool, failure: str) -> None:
         """Notes the failure unless it holds."""
         self.report.check(holds, failure)
+
+    async def apart(self, work: Callable[..., T], *arguments: object) -> T:
+        """The result of work that takes a processor, in a process of its own: who is served shall not feel it."""
+        return await asyncio.get_running_loop().run_in_executor(self.processes, partial(work, *arguments))
 
     async def metric(self, pattern: str, *, core: bool = False) -> float:
         """The sum of the samples whose name and labels this expression matches."""

@@ -1,7 +1,6 @@
 """Links that are not trusted to say whose number it is: over them nobody moves money, types a PIN or uses a code.
 
-First proved on the compiled menus, by walking all of them as such a link would; then tried over SMPP, where what counts
-is what the core was asked to do.
+First proved on the compiled menus (`trust_walks`); then tried over SMPP, where what counts is what the core was asked.
 """
 
 from __future__ import annotations
@@ -9,15 +8,12 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections import deque
-from collections.abc import Iterator
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final
 
-from billing.calls import Done, NotMade, Outcome, Refused, Unknown
 from billing.contract import OPERATIONS
+from chaos import trust_walks
 from chaos.siege import PASSWORD, UNTRUSTED, Siege, number
-from sessions.session import Session
 from smpp import constants as c
 from smpp.dial import dial
 from smpp.fake_smsc import NotServed
@@ -28,14 +24,8 @@ from smpp.reactor import reactor_on
 from smpp.text import decode_text
 from ussd_engine.compiler import job_of, terms_of
 from ussd_engine.config import read_settings
-from ussd_engine.language import check_trust, crawl_inputs, sample, walk
 from ussd_engine.language.catalog import check_files
-from ussd_engine.language.examine import Terms as MenuTerms
-from ussd_engine.language.leads import calls_of
-from ussd_engine.language.menu import CALLS_MAX, WITH_OPTIONS, AskScreen, Service, serves
-from ussd_engine.language.menu_parts import TRUSTS
-from ussd_engine.language.pages import SMS_LIMITS, Limits
-from ussd_engine.language.walk import Make, Show, Step, Terms
+from ussd_engine.language.menu import serves
 from ussd_engine.menu_folder import read_folder
 
 WALKS: Final = 1_500
@@ -43,17 +33,27 @@ WALKS: Final = 1_500
 PRESSES: Final = 8
 FIRST_NUMBER: Final = 140
 NUMBERS: Final = 40
-STATES_MAX: Final = 3_000
 SCREEN_SECONDS_MAX: Final = 5.0
 SMS: Final = (("111", "BAL"), ("111", "LANG RU"), ("4259", "12345678"), ("4259", "STOP 7010000001"))
-MONEY_PIN_OR_CODE: Final = (("megacom", "*900#", ("1", "1", "0555000001", "100", "1234")),)
 _OPTION: Final = re.compile(r"^([0-9]{1,2}) ", re.MULTILINE)
-_USSD: Final = frozenset({c.USSD_USSR_REQUEST, c.USSD_PSSR_RESPONSE})
 
 
 async def run(siege: Siege) -> None:
-    """The proof, the crawl and the hijack of dialogues that others have begun."""
-    await asyncio.to_thread(proved, siege)
+    """Proved and tried."""
+    await asyncio.gather(proved(siege), tried(siege))
+
+
+async def proved(siege: Siege) -> None:
+    """The proof, in a process of its own: it takes a processor for some seconds."""
+    work = partial(trust_walks.proved, whole=siege.terms.scale >= 1)
+    menus = str(siege.stand.folder / "menus")
+    figures, failures = await siege.apart(work, str(siege.stand.config), menus)
+    siege.report.figures |= figures
+    siege.report.failures += failures
+
+
+async def tried(siege: Siege) -> None:
+    """Dialogues and SMS at random, and the dialogues of others."""
     phones = {account: Phone(siege, network, account) for (_, network), account in UNTRUSTED.items()}
     for phone in phones.values():
         await phone.bind()
@@ -66,119 +66,6 @@ async def run(siege: Siege) -> None:
     for phone in phones.values():
         phone.unbind()
     siege.report.figures["dialogues over untrusted links"] = sum(shares)
-
-
-# --- on the compiled menus --------------------------------------------------------------------------------------------
-
-
-def proved(siege: Siege) -> None:
-    """Walks every service over a link of each trust: what it is made to ask for."""
-    job = job_of(read_settings(siege.stand.config))
-    terms, folder = terms_of(job), read_folder(siege.stand.folder / "menus")
-    checked = check_files(folder.menus, folder.name, terms.networks, terms.dialects)
-    siege.check(not checked.mistakes, f"the menus have mistakes: {checked.mistakes[:1]}")
-    catalog = checked.catalog
-    steps = [do for service in catalog.services.values() for screen in service.screens.values()
-             for do in calls_of(screen) if OPERATIONS[do.call].needs_trust]  # fmt: skip
-    named, figures = {do.call for do in steps}, siege.report.figures
-    figures["steps that change something or take a secret"] = len(steps)
-    for service in catalog.services.values():
-        for mistake in check_trust.untrusted_calls(service):
-            siege.check(False, str(mistake))
-    for trust in reversed(TRUSTS):
-        made: set[str] = set()
-        for service in catalog.services.values():
-            for network in terms.networks:
-                if serves(service, network):
-                    made |= _Walks(service, network, trust, terms).made()
-        forbidden = {name for name in made if OPERATIONS[name].needs_trust}
-        figures[f"such operations walked to over a link of trust {trust}"] = len(forbidden)
-        if trust == TRUSTS[-1]:
-            siege.check(forbidden == named, f"these walks meet nothing of {sorted(named - forbidden)}")
-        else:
-            siege.check(not forbidden, f"over a link of trust {trust}: {sorted(forbidden)}")
-
-
-class _State(NamedTuple):
-    session: Session
-    terms: Terms
-
-
-class _Walks:
-    """Everything that can be pressed in a service, over one link; a state is a screen and what the session knows."""
-
-    def __init__(self, service: Service, network: str, trust: str, terms: MenuTerms) -> None:
-        self._service = service
-        self._network = network
-        limits = SMS_LIMITS if service.sms else Limits()
-        self._terms = Terms(limits, *terms.networks[network], trust=trust)
-        self._made: set[str] = set()
-        self._known: set[object] = set()
-        self._ahead: deque[Session] = deque()
-        self._samples = [sample.Sample(profile) for profile in sample.PROFILES[:2]]
-
-    def made(self) -> set[str]:
-        """The operations that were asked for."""
-        service = self._service
-        language = next(iter(service.languages))
-        session = Session(
-            id="00000000-0000-4000-8000-000000000000", msisdn="77010000007", link="", reference="", status="active",
-            network=self._network, brand="Kcell", language=language, service=service.id, menu=service.version,
-            started_at=1_764_000_000.0, at=1_764_000_000.0,
-        )  # fmt: skip
-        for step in self._begins(session):
-            self._follow(step)
-        while self._ahead and len(self._known) < STATES_MAX:
-            at = self._ahead.popleft()
-            for text in self._inputs(at):
-                self._follow(walk.answer(service, at, text, self._terms))
-        return self._made
-
-    def _begins(self, session: Session) -> Iterator[Step]:
-        service = self._service
-        if service.sms:
-            texts = ["?", *(text for pattern in service.sms.patterns for text in crawl_inputs.texts_of(pattern))]
-            yield from (walk.take_sms(service, session, text, self._terms) for text in texts)
-        elif service.start:
-            for go in dict.fromkeys(code.go for code in service.dial if not code.is_promise):
-                yield walk.begin(service, session, (), self._terms, go)
-
-    def _follow(self, step: Step) -> None:
-        """Every outcome of every call on the way, down to screens."""
-        ahead = [(step, 0)]
-        while ahead:
-            each, calls = ahead.pop()
-            if isinstance(each, Make):
-                self._made.add(each.call.operation)
-                if calls < CALLS_MAX:
-                    following = partial(walk.resume, self._service, each.session)
-                    ahead += [(following(outcome, self._terms), calls + 1) for outcome in self._outcomes(each)]
-            elif not each.ends:
-                self._put(each)
-
-    def _put(self, shown: Show) -> None:
-        session = shown.session
-        state = (session.screen, session.first, session.acting_for, frozenset(session.values))
-        if state not in self._known:
-            self._known.add(state)
-            self._ahead.append(session)
-
-    def _outcomes(self, make: Make) -> Iterator[Outcome]:
-        operation = OPERATIONS[make.call.operation]
-        for made_up in self._samples:
-            yield from (Done(each) for each in made_up.variants(operation.results))
-        yield from (Refused(code, {}) for code in operation.refusals)
-        yield from (Unknown(""), NotMade(""))
-
-    def _inputs(self, session: Session) -> Iterator[str]:
-        screen, keys = self._service.screens[session.screen], self._service.keys
-        yield from (keys.back, keys.home, keys.more)
-        if isinstance(screen, WITH_OPTIONS):
-            yield from (option.key for option in screen.options)
-        elif isinstance(screen, AskScreen):
-            yield from crawl_inputs.typed(screen.checks)
-        else:
-            yield from ("1", "2", "8")
 
 
 # --- over SMPP --------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from .announce import Announcer
 from .metrics import Metrics
 from .outbox import NotSent
 from .peer_config import Address
-from .signed import ClientKeys, Refused, problem, read_signed
+from .signed import ClientKeys, Refused, problem, problems, read_signed
 
 READY_SECONDS_MAX = 1.0
 SHUTDOWN_SECONDS = 1.0
@@ -66,7 +66,7 @@ class HttpSide:
 
     async def start(self, address: Address) -> None:
         """Listens. Raises OSError on a busy port."""
-        app = web.Application(client_max_size=notices.OCTETS_MAX)
+        app = web.Application(client_max_size=notices.OCTETS_MAX, middlewares=[problems])
         app.add_routes(
             [
                 web.get("/health", self._health),

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 
 from billing.signing import SigningError, verify
 
@@ -45,10 +46,25 @@ async def read_signed(request: web.Request, clients: ClientKeys) -> Signed:
         raise Refused(408, f"the body did not come within {BODY_SECONDS_MAX:g} s") from None
     header = request.headers.get("Authorization", "")
     try:
-        client = verify(clients.keys, request.method, request.path, header, body, time.time(), clients.skew_seconds_max)
+        target = request.raw_path  # as it stands in the request line, with its query
+        client = verify(clients.keys, request.method, target, header, body, time.time(), clients.skew_seconds_max)
     except SigningError as error:
         raise Refused(401, str(error)) from None
     return Signed(client, body)
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What the server itself refuses (no such page, another method, too large a body) is a problem document, too."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        refused = problem(error.status, error.reason)
+        if allowed := error.headers.get("Allow"):
+            refused.headers["Allow"] = allowed
+        return refused
 
 
 def problem(status: int, detail: str) -> web.Response:

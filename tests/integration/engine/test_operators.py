@@ -89,18 +89,35 @@ async def test_customer_care_sees_the_last_dialogues_and_the_question_is_logged(
     assert NUMBER not in log
 
 
-@pytest.mark.parametrize(("client", "status"), [("billing-core", 401), ("engine", 401), ("operations", 200)])
-def test_only_an_operators_key_opens_a_history(engine: OwnEngine, client: str, status: int) -> None:
+def asked(engine: OwnEngine, client: str, body: bytes, method: str = "POST", more: str = "") -> tuple[int, str]:
+    """The status of a request that is signed for the path alone, and as what it is told."""
     key = key_from_file((engine.settings.data_folder / "keys" / client).read_bytes())
-    body = json.dumps({"by": "test", "msisdn": NUMBER}).encode()
-    headers = sign(client, key, "POST", HISTORY_PATH, body, time.time())
-    request = urllib.request.Request(f"http://{engine.settings.engine_http}{HISTORY_PATH}", body, headers)
+    headers = sign(client, key, method, HISTORY_PATH, body, time.time())
+    url = f"http://{engine.settings.engine_http}{HISTORY_PATH}{more}"
+    request = urllib.request.Request(url, body, headers, method=method)
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
-            found = answer.status
+            return answer.status, answer.headers.get_content_type()
     except urllib.error.HTTPError as error:
-        found = error.code
-    assert found == status
+        return error.code, error.headers.get_content_type()
+
+
+QUESTION = json.dumps({"by": "test", "msisdn": NUMBER}).encode()
+
+
+@pytest.mark.parametrize(("client", "status"), [("billing-core", 401), ("engine", 401), ("operations", 200)])
+def test_only_an_operators_key_opens_a_history(engine: OwnEngine, client: str, status: int) -> None:
+    assert asked(engine, client, QUESTION)[0] == status
+
+
+def test_whatever_is_refused_is_told_as_a_problem_and_a_query_is_signed_as_well(engine: OwnEngine) -> None:
+    for status, body, method, more in (
+        (401, QUESTION, "POST", "?by=another"),
+        (405, QUESTION, "GET", ""),
+        (404, QUESTION, "POST", "/of/nobody"),
+        (413, b" " * 100_000, "POST", ""),
+    ):
+        assert asked(engine, "operations", body, method, more) == (status, "application/problem+json")
 
 
 async def test_a_dialogue_and_its_sms_are_records_and_a_line_of_the_log(engine: OwnEngine, centre: Centre) -> None:
