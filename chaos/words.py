@@ -24,3 +24,4 @@ SORRY: Final = _of("common.yaml", "sorry")
 WALLET_AWAY: Final = _of("wallet_common.yaml", "away")
 BALANCE: Final = frozenset({"Баланс", "Balance"})
 """With what the screen of a balance begins."""
+TOO_OFTEN: Final = _of("engine.yaml", "too_often")

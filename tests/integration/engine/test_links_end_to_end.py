@@ -45,6 +45,7 @@ HASH = "$argon2id$v=19$m=19456,t=2,p=1$AFalUBhzQA/r6rwxSztd6A$PTFwAfeCiX23bzxAYw
 IDLE_SECONDS = 10  # the least that an engine takes
 ASKS, LAST = 2, 17  # ussd_service_op of a screen that waits for an answer, and of the last one
 LOST_NUMBER = "77010000921"
+TOO_OFTEN = "Сұраныс тым көп. Кейінірек қайталаңыз."
 UNKNOWN_COMMAND = bytes.fromhex("00000010 00007777 00000000 00000063")
 RECEIPT = b"id:1 sub:001 dlvrd:001 submit date:2601011200 done date:2601011200 stat:DELIVRD err:000 text:"
 
@@ -72,6 +73,10 @@ def links(refusing: int, nobody: int) -> str:
             server_link("secure", ", tls: true, client_certificate: good"),
             server_link("slow", ", limits: {per_second: 2}"),
             server_link("asked", ", limits: {enquire_idle_seconds: 0.2}"),
+            server_link("eager", ", floods: {starts_a_minute_max: 2}"),
+            server_link("rated", ", floods: {per_second: 1}"),
+            server_link("polite", ", floods: {per_second: 1}, dialect_fields: {when_busy: screen}"),
+            server_link("narrow", ", floods: {turns_max: 2}"),
             server_link("fragile"),
             server_link("double"),
             client_link("refused", refusing),
@@ -437,3 +442,58 @@ async def test_a_dialogue_whose_link_is_gone_has_one_record_that_says_so(engine:
     assert engine.causes(LOST_NUMBER) == ["link_lost"]
     lines = [json.loads(line) for line in engine.own.child.log.read_text().splitlines() if '"link_lost"' in line]
     assert [(line["event"], line["link"]) for line in lines] == [("dialogue", "fragile")]
+
+
+# --- floods ---
+
+
+async def statuses(peer: Peer, count: int) -> list[str]:
+    answers = [await asyncio.wait_for(peer.answers.get(), 5) for _ in range(count)]
+    return [c.status_name(answer.command_status) for answer in answers]
+
+
+async def test_a_number_that_dials_without_end_is_told_so_and_others_are_served(
+    come: Callable[..., Awaitable[Peer]],
+) -> None:
+    peer = await come("eager")
+    screens = []
+    for number in (*["77010000931"] * 3, "77010000932"):
+        peer.type("*111#", 1, number)
+        screens.append((await peer.screen())[0])
+    assert [text == TOO_OFTEN for text in screens] == [False, False, True, False]
+    peer.type("9", 18, "77010000931")  # the dialogue that it has goes on
+    assert (await peer.screen())[0] != TOO_OFTEN
+
+
+async def test_a_link_that_begins_more_than_its_rate_is_throttled_and_its_dialogues_go_on(
+    come: Callable[..., Awaitable[Peer]],
+) -> None:
+    peer = await come("rated")
+    for number in ("77010000933", "77010000934"):
+        peer.type("*111#", 1, number)
+    assert await statuses(peer, 2) == ["ESME_ROK", "ESME_RTHROTTLED"]
+    await peer.screen()
+    await asyncio.sleep(1.1)  # a peer that was throttled slows down
+    peer.type("*111#", 1, "77010000934")
+    peer.type("9", 18, "77010000933")
+    assert await statuses(peer, 2) == ["ESME_ROK"] * 2
+
+
+async def test_where_the_dialect_wants_it_too_much_is_answered_with_a_screen(
+    come: Callable[..., Awaitable[Peer]],
+) -> None:
+    peer = await come("polite")
+    for number in ("77010000935", "77010000936"):
+        peer.type("*111#", 1, number)
+    assert await statuses(peer, 2) == ["ESME_ROK", "ESME_ROK"]
+    screens = {await peer.screen() for _ in range(2)}
+    assert ("Қазір жүктеме көп. Бір минуттан соң қайталаңыз.", LAST) in screens
+
+
+async def test_a_link_has_so_many_turns_at_a_time_and_no_more(come: Callable[..., Awaitable[Peer]]) -> None:
+    narrow, other = await come("narrow"), await come("double")
+    for n in range(4):
+        narrow.type("*111#", 1, f"7701000094{n}")
+    other.type("*111#", 1, "77010000945")
+    assert sorted(await statuses(narrow, 4)) == ["ESME_ROK"] * 2 + ["ESME_RTHROTTLED"] * 2
+    assert await statuses(other, 1) == ["ESME_ROK"]

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from ussd_engine.config import Link, read_settings
 from ussd_engine.metrics import Metrics
+from ussd_engine.peer_config import FloodLimits
 from ussd_engine.work import LAG_SECONDS_MAX, Work
+
+LINK = read_settings(Path(__file__).resolve().parents[3] / "config.yaml").links["kcell-ussdc"]
+
+
+def with_turns(name: str, turns_max: int) -> Link:
+    return LINK._replace(name=name, config=replace(LINK.config, floods=FloodLimits(turns_max=turns_max)))
 
 
 @pytest.fixture
@@ -21,6 +31,24 @@ def test_a_loop_that_is_late_begins_nothing_new_and_goes_on_with_what_it_has(wor
     work.lag_seconds = LAG_SECONDS_MAX
     assert not work.takes_new
     assert not work.is_full
+
+
+async def test_a_link_that_has_all_its_turns_leaves_the_others_theirs() -> None:
+    work = Work(Metrics(), 20)
+    one, other = with_turns("one", 2), with_turns("other", 2)
+    for _ in range(2):
+        work.begin(asyncio.sleep(0.05), one.name)
+    assert not work.has_room_for(one, begins=True)
+    assert work.has_room_for(one, begins=False)  # who has begun may go on …
+    assert work.has_room_for(other, begins=True)
+    for _ in range(2):
+        work.begin(asyncio.sleep(0.05), one.name)
+    assert not work.has_room_for(one, begins=False)  # … up to twice as many
+    await work.drain(1)
+    work = Work(Metrics(), 20)
+    work.begin(asyncio.sleep(0), one.name)
+    await asyncio.sleep(0.01)
+    assert work.has_room_for(one, begins=True)  # what has ended counts no more
 
 
 async def test_how_late_the_loop_is_is_looked_at_all_the_time(work: Work) -> None:
