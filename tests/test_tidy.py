@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = {"strict_yaml", "masking", "json_logs"}
-PACKAGES = ("smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack", "bench")
+PACKAGES = ("smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack", "bench", "simulation")
 MAY_IMPORT = {
     "strict_yaml": set(),
     "masking": set(),
@@ -22,6 +22,7 @@ MAY_IMPORT = {
     "ussd_engine": LEAVES | {"smpp", "sessions", "billing"},
     "stack": LEAVES,
     "bench": LEAVES | {"smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack"},
+    "simulation": LEAVES | {"smpp", "sessions", "billing", "ussd_engine"},
 }
 OURS = set(MAY_IMPORT)
 WORLD = {"socket", "time", "random", "secrets", "os", "twisted", "redis", "aiohttp", "asyncpg", "uvloop", "requests"}

@@ -3,6 +3,8 @@
 Rules of this file (a shell around `turn`):
 - While a number's turn is being worked on, its further answers are duplicates; until the peer has accepted our
   screen, a further answer gets the same screen again. A new begin takes the number over.
+- A message is walked once. One that comes again gets its screen, and nothing once others have come since (`repeats`).
+- A dialogue that has ended with an apology is over: nothing that comes again of it is walked.
 - A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
   the dialect has one: it belongs to a dialogue that is gone.
@@ -14,7 +16,7 @@ Rules of this file (a shell around `turn`):
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from typing import TYPE_CHECKING
 
 from smpp.errors import TooFast, WindowFull, WrongState
@@ -29,6 +31,7 @@ from .exchange import Exchange, Fate, Pushed
 from .metrics import Metrics
 from .over_smpp import Message
 from .record import NETWORK_ABORT, USER_ABORT
+from .repeats import KEPT_SECONDS, NUMBERS_MAX, Repeat, Repeats
 from .taking import Taking
 from .turn import Answer, Begin, Reply, Turns
 from .work import Work
@@ -56,6 +59,9 @@ class Dialogues:
         self._metrics = metrics
         self._exchanges: dict[str, Exchange] = {}
         self._waiting: dict[Bind, deque[Exchange]] = {}
+        self._repeats = Repeats()
+        self._given_up: OrderedDict[str, Exchange] = OrderedDict()
+        """By number, what was apologised for last."""
         self._rated: set[Bind] = set()
         """Binds for whose rate a timer runs."""
 
@@ -67,6 +73,10 @@ class Dialogues:
     def heard(self, bind: Bind, link: Link, message: Message) -> None:
         """A message of a dialogue, accepted on the wire."""
         exchange = Exchange(bind, link, message, self._now())
+        repeat = self._repeats.hears(exchange.msisdn, exchange.mark, exchange.started)
+        if repeat is Repeat.OUTDATED or (repeat is Repeat.AGAIN and message.kind in _OVER):
+            self._metrics.duplicates.inc()
+            return
         before = self._exchanges.get(exchange.msisdn)
         if before is not None and before.reply is not None and before.dead_at < exchange.started:
             before.conclude(Fate.SILENT)
@@ -81,7 +91,8 @@ class Dialogues:
         elif message.kind in _OVER:
             self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
         elif before is None or (message.kind is Kind.BEGIN and before.mark != exchange.mark):
-            self._take(exchange, before, message)
+            if not self._is_given_up(exchange, message):
+                self._take(exchange, before, message, again=repeat is Repeat.AGAIN)
         elif exchange.is_of(before):
             self._metrics.duplicates.inc()
             if before.reply is not None and before.pushed is None:
@@ -103,13 +114,40 @@ class Dialogues:
         exchange.alone = True
         self._send(exchange)
 
-    def _take(self, exchange: Exchange, before: Exchange | None, message: Message) -> None:
+    def _take(self, exchange: Exchange, before: Exchange | None, message: Message, *, again: bool) -> None:
         self._overtake(before)
         self._binds.heard(exchange.msisdn, exchange.bind)
-        (self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers).inc()
+        kinds = self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers
+        (self._metrics.duplicates if again else kinds).inc()
         self._exchanges[exchange.msisdn] = exchange
-        exchange.taking = Taking(self._turns, _request(exchange, message))
+        exchange.taking = Taking(self._turns, _request(exchange, message)._replace(again=again))
         self._work.begin(self._serve(exchange, exchange.taking))
+
+    def _is_given_up(self, exchange: Exchange, message: Message) -> bool:
+        """Whether the dialogue has ended with an apology. Then it is over, whatever the store has of it: the message
+        that was apologised for is not walked when it comes again, nor is a further answer."""
+        ended = self._given_up.get(exchange.msisdn)
+        if ended is None or not exchange.is_of(ended) or ended.started + KEPT_SECONDS < exchange.started:
+            return False
+        if exchange.mark == ended.mark:
+            exchange.reply = ended.reply
+        elif message.kind is Kind.REPLY:
+            exchange.reply = self._turns.own_words("dial_again", exchange.link)
+        else:
+            del self._given_up[exchange.msisdn]
+            return False
+        self._metrics.duplicates.inc()
+        exchange.remember(ended)
+        exchange.alone = True
+        self._send(exchange)
+        return True
+
+    def _give_up(self, exchange: Exchange) -> None:
+        """An apology is on its way."""
+        self._given_up[exchange.msisdn] = exchange
+        self._given_up.move_to_end(exchange.msisdn)
+        if len(self._given_up) > NUMBERS_MAX:
+            self._given_up.popitem(last=False)
 
     def is_busy(self, msisdn: str) -> bool:
         """Whether a message of the number is being worked on here, or a screen is on its way to it."""
@@ -153,6 +191,8 @@ class Dialogues:
             self._metrics.turn_seconds.observe(self._now() - exchange.started)
             exchange.reply = reply
             exchange.remember(taking)
+            if taking.overdue:
+                self._give_up(exchange)
             self._send(exchange)
 
     def _overtake(self, exchange: Exchange | None) -> None:
@@ -290,6 +330,7 @@ class Dialogues:
                     self._forget(exchange)
                     continue
                 exchange.remember(exchange.taking)
+                self._give_up(exchange)
                 self._send(exchange)
 
 

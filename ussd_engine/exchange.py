@@ -90,12 +90,17 @@ class Exchange:
         """When the network has given up waiting for the screen, or for its acceptance."""
         return self.started + self.link.dialect.waits.application_seconds
 
-    def remember(self, taking: Taking) -> None:
+    @property
+    def reference(self) -> str:
+        """The peer's session number in hex; "" for none."""
+        return self.thread.reference
+
+    def remember(self, dialogue: Taking | Exchange) -> None:
         """What the input did not say, the dialogue remembers: its session number, and the code that was dialled."""
-        if not self.thread.reference and taking.reference:
-            self.thread = self.thread._replace(reference=taking.reference)
-        if not self.code and taking.code:
-            self.code = f"*{taking.code.strip('*#').split('*')[0]}#"
+        if not self.thread.reference and dialogue.reference:
+            self.thread = self.thread._replace(reference=dialogue.reference)
+        if not self.code and dialogue.code:
+            self.code = f"*{dialogue.code.strip('*#').split('*')[0]}#"
 
     def conclude(self, fate: Fate, status: int = 0) -> None:
         """Who waits for a push is told what has become of it; the first word counts."""

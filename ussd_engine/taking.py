@@ -73,6 +73,8 @@ class Taking:
         """The turn's screen; None when there is nothing to say."""
         request = self._request
         try:
+            if request.again:
+                return await self._known(request)
             return await (self._begin(request) if isinstance(request, Begin) else self._answer(request))
         except (StoreAway, SessionTooLarge, UnreadableSession, UnreadableService, MenuLoop) as error:
             self._ports.witness.failed(f"{type(error).__name__}: {error}", request.msisdn)
@@ -164,6 +166,14 @@ class Taking:
             Show(replace(session, shown=text, screen=screen, ended=True), text, True), session.code
         )
 
+    async def _known(self, request: Begin | Answer) -> Reply | None:
+        """What was heard before is worked on or answered already, if it is still what the dialogue heard last."""
+        session = await self._ports.store.load(request.msisdn)
+        if session is None or session.link != self._link.name or session.input_mark != self._mark:
+            return None
+        self._session = session
+        return await self._again(session)
+
     async def _again(self, session: Session) -> Reply | None:
         """This input has been taken already: the same screen, or what became of the call that it was about to make."""
         if session.pending is None:
@@ -243,9 +253,18 @@ class Taking:
             travelled=session.travelled or session.owner != ports.process,
         )
         if not await ports.store.save(kept, stamp_of(session), self._seconds(kept)):
+            await self._overtaken(session)
             return None
         self._tell(kept, typed)
         return Reply(shown.text, shown.ends, shown.again)
+
+    async def _overtaken(self, session: Session) -> None:
+        """The store has not this state of the dialogue any more. Another turn was faster, and there is nothing to say;
+        or the store has lost it, and nobody else will say anything. Raises StoreAway for the latter."""
+        stored = await self._ports.store.load(session.msisdn)
+        lost = stored is None or stored.started_at < session.started_at
+        if lost or (stored is not None and stored.id == session.id and stored.version < session.version):
+            raise StoreAway("the dialogue was lost")
 
     def _seconds(self, session: Session) -> float:
         """How long the session is kept. An ended one that several processes have seen is kept until all know of it."""
@@ -301,8 +320,10 @@ class Taking:
         )
         self._session = kept
         if session.version:
-            saved = await ports.store.save(kept, stamp_of(session), self._seconds(kept))
-            return kept if saved else None
+            if await ports.store.save(kept, stamp_of(session), self._seconds(kept)):
+                return kept
+            await self._overtaken(session)
+            return None
         before = await ports.store.begin(kept, self._seconds(kept))
         if before is not None:
             raise _Repeated(before)

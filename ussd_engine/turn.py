@@ -46,6 +46,8 @@ class Begin(NamedTuple):
     mark: str
     until: float
     reference: str = ""
+    again: bool = False
+    """It was heard before: it is not walked a second time."""
 
 
 class Answer(NamedTuple):
@@ -61,6 +63,7 @@ class Answer(NamedTuple):
     until: float
     dialled: Dialled | None = None
     reference: str = ""
+    again: bool = False
 
 
 class Reply(NamedTuple):
