@@ -232,7 +232,7 @@ class Engine:
             "questions": lambda: self._asking_on.count,
             "open dialogues": lambda: self._chronicle._open,
             "SMS that are worked on": lambda: self._reception._sms_working,
-            "SMS that are sent": lambda: dict(self._outbox._turns),
+            "SMS that are sent": lambda: [each for each, turn in self._outbox._turns.items() if turn.locked()],
             "requests in flight": lambda: {k: each for k, each in self._binds.in_flight().items() if each},
         }
         return {name: part() for name, part in parts.items() if part()}

@@ -12,6 +12,7 @@ import asyncio
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,6 +32,8 @@ from .trace import Trace
 SLACK_SECONDS = 0.5
 """On the way of a message, in either direction."""
 KEPT_SECONDS_MAX = 3600.0
+SPLIT_SECONDS = 2.0
+"""A number that is heard by two processes at a time may be answered by one and wait for the other."""
 _UNTIED = re.compile(r"[^0-9A-Za-z-]+")
 
 
@@ -51,6 +54,8 @@ class Input:
     order: int
     heard: int = 1
     screens: list[str] = field(default_factory=list)
+    changed: dict[str, str] = field(default_factory=dict)
+    """Operation → the id under which it was called for this."""
     again: str = ""
     """What a repeat shows in place of a confidential screen."""
 
@@ -66,11 +71,16 @@ class Number:
     """Process → the mark that it heard last."""
     begins: list[tuple[int, float]] = field(default_factory=list)
     aborts: list[tuple[int, float, str]] = field(default_factory=list)
-    sent: list[float] = field(default_factory=list)
-    ended: dict[tuple[str, str], int] = field(default_factory=dict)
+    sent: list[tuple[float, str]] = field(default_factory=list)
+    """Each screen, and the process that sent it."""
+    ended: dict[tuple[str, str], tuple[int, float]] = field(default_factory=dict)
     """Process and session number → when a screen ended the dialogue."""
     waited: float = -1.0
     """A screen had to wait for room in a window."""
+
+
+INPUT: ContextVar[Input | None] = ContextVar("input", default=None)
+"""What is being worked on."""
 
 
 class Judge:
@@ -91,6 +101,7 @@ class Judge:
         self._records: dict[str, str] = {}
         self._calls_of: dict[tuple[str, str], str] = {}
         self.counts_records = False
+        """Each dialogue has one record. Two processes that both knew one may tell of it twice, once it is replaced."""
         self.broken: asyncio.Future[str] = loop.create_future()
 
     def breaks(self, what: str) -> None:
@@ -122,6 +133,11 @@ class Judge:
         """It has never lost anything in this run."""
         return not self._store_lost_at
 
+    @property
+    def nobody_died(self) -> bool:
+        """No process was killed in this run."""
+        return not self._deaths
+
     # --- what is said ---
 
     def heard(self, mark: str, msisdn: str, kind: Kind, link: Link) -> None:
@@ -141,6 +157,7 @@ class Judge:
             known.heard += 1
         else:
             known = number.inputs[key] = Input(mark, msisdn, kind, link, process, now, order)
+        INPUT.set(known)
         if kind is Kind.BEGIN:
             number.begins.append((order, now))
         if kind in (Kind.BEGIN, Kind.REPLY) and known.heard == 1:
@@ -151,7 +168,8 @@ class Judge:
         """By now there has been a screen, or there is a reason why not."""
         number = self._numbers[heard.msisdn]
         excuses = (
-            any(each >= at for each in number.sent),
+            any(each >= at for each, _ in number.sent),
+            any(each >= at - SPLIT_SECONDS and name != heard.process.name for each, name in number.sent),
             any(each[0] > order for each in number.begins),
             any(each[1] >= at - SLACK_SECONDS for each in number.aborts),
             any(each >= at - SLACK_SECONDS for each in self._deaths),
@@ -170,7 +188,7 @@ class Judge:
         process = PROCESS.get()
         assert process is not None  # noqa: S101 - whoever speaks is one
         number, now, order = self._numbers[exchange.msisdn], self._loop.time(), self._next()
-        number.sent.append(now)
+        number.sent.append((now, process.name))
         where = f"screen {text!r} to …{exchange.msisdn[-4:]} for {exchange.mark}"
         if not fits(text, exchange.link.dialect.screen):
             self.breaks(f"{where} does not fit")
@@ -187,10 +205,12 @@ class Judge:
         self._is_the_same(answered, exchange, text, where)
         dialogue = process.name, exchange.thread.reference
         ended = number.ended.get(dialogue)
-        if ended is not None and not ends and not any(each[0] > ended for each in number.begins):
+        if ended is not None and not ends and not any(each[0] > ended[0] for each in number.begins):
+            if any(each >= ended[1] for each in self._store_lost_at):
+                return  # the store has it still, or again
             self.breaks(f"{where} follows the screen that ended the dialogue")
         if ends:
-            number.ended[dialogue] = order
+            number.ended[dialogue] = order, now
 
     def _is_wanted(self, number: Number, answered: Input, process: Process, where: str) -> None:
         """Once for each message of the number since, and never after the dialogue was ended from elsewhere."""
@@ -230,6 +250,12 @@ class Judge:
         known = self._ids.setdefault(call.id, call)
         if known.operation != call.operation or known.msisdn != call.msisdn:
             self.breaks(f"{known} and {call} have one id")
+        heard, operation = INPUT.get(), OPERATIONS[call.operation]
+        if heard is None or heard.msisdn != call.msisdn or call.by_sms or not operation.changes:
+            return
+        first = heard.changed.setdefault(call.operation, call.id)
+        if first != call.id and not operation.by_dialling and self.store_is_sound:
+            self.breaks(f"{heard.mark} makes {call} twice, first as {first}")
 
     def other_call(self, known: Call, call: Call) -> None:
         """The core was asked for something else under an id that it knows."""
@@ -281,7 +307,7 @@ class Judge:
 
     def _recorded(self, dialogue: str, cause: str) -> None:
         before = self._records.get(dialogue)
-        if before is not None and self.counts_records:
+        if before is not None and self.counts_records and self.store_is_sound:
             self.breaks(f"dialogue {dialogue} has two records: {before}, {cause}")
         self._records[dialogue] = cause
 

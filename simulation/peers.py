@@ -131,7 +131,9 @@ class Centre:
         weather: Weather,
         trace: Trace,
         judge: Judge,
+        handsets: dict[str, Handset],
     ) -> None:
+        """`handsets`: of all centres. An SMS for any of them may come by any."""
         self.link = link
         self.loop = loop
         self.trace = trace
@@ -140,7 +142,7 @@ class Centre:
         self._judge = judge
         self._joiner = Joiner(link.dialect.sms.alphabet)
         self.binds: list[Bind] = []
-        self.handsets: dict[str, Handset] = {}
+        self.handsets = handsets
         self._sessions = 0
         self.is_closing = False
 

@@ -20,6 +20,8 @@ from twisted.python.failure import Failure
 from .loop import Chance, Process, outside
 
 _failure: Callable[[Exception], Failure] = Failure
+NEXT_SECONDS = 1e-6
+"""Between two that arrive one after the other: timers of one moment ring in no order."""
 DELAY_SECONDS = (0.0005, 0.03)
 
 
@@ -99,7 +101,7 @@ class Wire:
     # --- between the two ---
 
     def _later(self, way: int, work: Callable[..., None], *arguments: object) -> None:
-        at = max(self._busy_until[way], self._loop.time() + self._chance.between(*DELAY_SECONDS))
+        at = max(self._busy_until[way] + NEXT_SECONDS, self._loop.time() + self._chance.between(*DELAY_SECONDS))
         self._busy_until[way] = at
         self._loop.call_at(at, work, *arguments)
 

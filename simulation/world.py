@@ -21,7 +21,7 @@ from .given import given
 from .judge import Judge
 from .loop import Chance, Process, VirtualLoop
 from .money import Purse
-from .peers import Bind, Centre
+from .peers import Bind, Centre, Handset
 from .relay import Relay
 from .store import Memory
 from .subscribers import Subscriber, pins
@@ -56,14 +56,16 @@ class World:
         self.relay = Relay(self, given())
         self.core = Core(loop, Chance(seed, "core"), self.trace, self.judge, self.relay.tell)
         self.engines: dict[str, Engine] = {}
+        handsets: dict[str, Handset] = {}
         self.centres = {
-            name: Centre(link, loop, Chance(seed, name), self.weather, self.trace, self.judge)
+            name: Centre(link, loop, Chance(seed, name), self.weather, self.trace, self.judge, handsets)
             for name, link in self._given.settings.links.items()
         }
         self.subscribers: dict[str, Subscriber] = {}
         weather = self.weather
         self.apologies_count = not (weather.repeated_elsewhere and (weather.engines > 1 or weather.crash_seconds))
         """An apology is the last word on what was confirmed: no other process can hear the same again."""
+        self.judge.counts_records = weather.engines == 1 and not weather.store_late
         self.is_ending = False
         self._starts = 0
 
@@ -230,6 +232,8 @@ class World:
             is_done = (subscriber.number, what) in ledger
             if word == "done" and not is_done:
                 self.judge.breaks(f"{who} was told that {what} is done, and it is not")
+            if word == "checking" and not subscriber.by_sms.get(what) and self.judge.nobody_died:
+                self.judge.breaks(f"{who} was told that {what} is being checked, and never what became of it")
             if word == "not done" and is_done:
                 self.judge.breaks(f"{who} was told that {what} is not done, and it is")
         for what, events in subscriber.by_sms.items():

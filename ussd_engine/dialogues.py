@@ -4,7 +4,8 @@ Rules of this file (a shell around `turn`):
 - While a number's turn is being worked on, its further answers are duplicates; until the peer has accepted our
   screen, a further answer gets the same screen again. A new begin takes the number over.
 - A message is walked once. One that comes again gets its screen, and nothing once others have come since (`repeats`).
-- A dialogue that has ended with an apology is over: nothing that comes again of it is walked.
+- A dialogue that ended with an apology, or was hung up, is over, whatever the store has of it: what is said to it later
+  is told so, and what was apologised for gets its apology again.
 - A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
   the dialect has one: it belongs to a dialogue that is gone.
@@ -27,13 +28,13 @@ from .binds import Binds
 from .config import Link
 from .dial_string import Dialled
 from .dialect import Kind
-from .exchange import Exchange, Fate, Pushed
+from .exchange import Exchange, Fate, GivenUp, Pushed
 from .metrics import Metrics
 from .over_smpp import Message
 from .record import NETWORK_ABORT, USER_ABORT
-from .repeats import KEPT_SECONDS, NUMBERS_MAX, Repeat, Repeats
+from .repeats import NUMBERS_MAX, Repeat, Repeats
 from .taking import Taking
-from .turn import Answer, Begin, Reply, Turns
+from .turn import NOTHING_OVER, Answer, Begin, Over, Reply, Turns
 from .work import Work
 
 if TYPE_CHECKING:
@@ -60,8 +61,8 @@ class Dialogues:
         self._exchanges: dict[str, Exchange] = {}
         self._waiting: dict[Bind, deque[Exchange]] = {}
         self._repeats = Repeats()
-        self._given_up: OrderedDict[str, Exchange] = OrderedDict()
-        """By number, what was apologised for last."""
+        self._given_up: OrderedDict[str, GivenUp] = OrderedDict()
+        """By number, what was apologised for or hung up last."""
         self._rated: set[Bind] = set()
         """Binds for whose rate a timer runs."""
 
@@ -91,7 +92,7 @@ class Dialogues:
         elif message.kind in _OVER:
             self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
         elif before is None or (message.kind is Kind.BEGIN and before.mark != exchange.mark):
-            if not self._is_given_up(exchange, message):
+            if not self._is_told_again(exchange):
                 self._take(exchange, before, message, again=repeat is Repeat.AGAIN)
         elif exchange.is_of(before):
             self._metrics.duplicates.inc()
@@ -105,6 +106,7 @@ class Dialogues:
     def _aborted(self, exchange: Exchange, before: Exchange | None, cause: str) -> None:
         self._metrics.aborts.inc()
         self._overtake(before)
+        self._give_up(exchange)
         self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, cause, exchange.thread.reference))
 
     def _turn_away(self, exchange: Exchange) -> None:
@@ -120,31 +122,36 @@ class Dialogues:
         kinds = self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers
         (self._metrics.duplicates if again else kinds).inc()
         self._exchanges[exchange.msisdn] = exchange
-        exchange.taking = Taking(self._turns, _request(exchange, message)._replace(again=again))
+        request = _request(exchange, message)._replace(again=again)
+        if isinstance(request, Answer):
+            request = request._replace(over=self._over(exchange))
+        exchange.taking = Taking(self._turns, request)
         self._work.begin(self._serve(exchange, exchange.taking))
 
-    def _is_given_up(self, exchange: Exchange, message: Message) -> bool:
-        """Whether the dialogue has ended with an apology. Then it is over, whatever the store has of it: the message
-        that was apologised for is not walked when it comes again, nor is a further answer."""
-        ended = self._given_up.get(exchange.msisdn)
-        if ended is None or not exchange.is_of(ended) or ended.started + KEPT_SECONDS < exchange.started:
-            return False
-        if exchange.mark == ended.mark:
-            exchange.reply = ended.reply
-        elif message.kind is Kind.REPLY:
-            exchange.reply = self._turns.own_words("dial_again", exchange.link)
-        else:
-            del self._given_up[exchange.msisdn]
+    def _is_told_again(self, exchange: Exchange) -> bool:
+        """Whether this was apologised for before it came again: then it gets the apology again, and is not walked."""
+        given_up = self._given_up.get(exchange.msisdn)
+        if given_up is None or given_up.exchange.mark != exchange.mark or given_up.is_old(exchange.started):
             return False
         self._metrics.duplicates.inc()
-        exchange.remember(ended)
+        exchange.reply = given_up.exchange.reply
+        exchange.remember(given_up.exchange)
         exchange.alone = True
         self._send(exchange)
         return True
 
+    def _over(self, exchange: Exchange) -> Over:
+        """What of the number is over, whatever the store has of it."""
+        given_up = self._given_up.get(exchange.msisdn)
+        if given_up is None or not exchange.is_of(given_up.exchange) or given_up.is_old(exchange.started):
+            return NOTHING_OVER
+        return given_up.over
+
     def _give_up(self, exchange: Exchange) -> None:
-        """An apology is on its way."""
-        self._given_up[exchange.msisdn] = exchange
+        """The dialogue is over for who holds the phone: an apology is on its way, or it was hung up."""
+        ports, taking = self._turns.ports, exchange.taking
+        began = ports.wall_clock() - (self._now() - exchange.started)
+        self._given_up[exchange.msisdn] = GivenUp(exchange, Over(taking.session_id if taking else "", began))
         self._given_up.move_to_end(exchange.msisdn)
         if len(self._given_up) > NUMBERS_MAX:
             self._given_up.popitem(last=False)
@@ -198,6 +205,8 @@ class Dialogues:
     def _overtake(self, exchange: Exchange | None) -> None:
         if exchange is not None:
             exchange.overtaken = True
+            if exchange.taking is not None:
+                exchange.taking.overtaken = True
             exchange.conclude(Fate.OVERTAKEN)
             self._forget(exchange)
 

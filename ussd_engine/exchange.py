@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .config import Link
 from .over_smpp import Message
+from .repeats import KEPT_SECONDS
 from .taking import Taking
-from .turn import Reply
+from .turn import Over, Reply
 
 if TYPE_CHECKING:
     from smpp.link import Link as Bind
@@ -111,3 +112,14 @@ class Exchange:
         """Whether both can be of one dialogue: a session number that is missing says nothing."""
         mine, others = self.thread.reference, other.thread.reference
         return self.link.name == other.link.name and (mine == others or not mine or not others)
+
+
+class GivenUp(NamedTuple):
+    """A message with whose screen, an apology, a dialogue has ended; or with which it was hung up."""
+
+    exchange: Exchange
+    over: Over
+
+    def is_old(self, now: float) -> bool:
+        """Whether nothing of that dialogue comes any more."""
+        return self.exchange.started + KEPT_SECONDS < now

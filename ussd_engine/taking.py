@@ -31,12 +31,16 @@ class _Repeated(Exception):
         super().__init__(session.id)
 
 
+class _Lost(Exception):
+    """The store has lost the dialogue in the middle of a turn."""
+
+
 class Taking:
     """One turn on its way."""
 
     __slots__ = (
         "_calls", "_catalog", "_count", "_link", "_mark", "_marks", "_ports", "_request", "_session", "_turns",
-        "overdue",
+        "overdue", "overtaken",
     )  # fmt: skip
 
     def __init__(self, turns: Turns, request: Begin | Answer) -> None:
@@ -53,6 +57,8 @@ class Taking:
         """The dialogue as far as this turn knows it: what is told of if the turn fails."""
         self.overdue = False
         """The subscriber has been told that it takes too long: whatever comes now is not seen."""
+        self.overtaken = False
+        """The subscriber has hung up or dialled anew: nobody waits for a screen."""
 
     @property
     def changed(self) -> bool:
@@ -63,6 +69,11 @@ class Taking:
     def reference(self) -> str:
         """The peer's session number, as far as this turn knows it; "" for none."""
         return self._session.reference if self._session is not None else ""
+
+    @property
+    def session_id(self) -> str:
+        """Of the dialogue, as far as this turn knows it; "" for none."""
+        return self._session.id if self._session is not None else ""
 
     @property
     def code(self) -> str:
@@ -79,6 +90,10 @@ class Taking:
         except (StoreAway, SessionTooLarge, UnreadableSession, UnreadableService, MenuLoop) as error:
             self._ports.witness.failed(f"{type(error).__name__}: {error}", request.msisdn)
             return self.broken()
+        except _Lost:
+            self._ports.witness.failed("the store has lost a dialogue", request.msisdn)
+            self.overdue = True  # its end is told when it is looked for
+            return self.apology()
 
     def apology(self) -> Reply:
         """What is said when the turn cannot be ended: never that nothing happened, when something may have."""
@@ -196,12 +211,12 @@ class Taking:
     async def _answer(self, request: Answer) -> Reply | None:
         turns, ports = self._turns, self._ports
         session = await ports.store.load(request.msisdn)
-        over = session is None or session.ended or is_another(session, request.reference)
+        over = session is None or session.ended or is_another(session, request.reference) or request.over.has(session)
         if over and request.dialled is not None and (session is None or session.input_mark != self._mark):
             return await self._begin(Begin(*request[:2], request.dialled, self._mark, request.until, request.reference))
         if session is None or session.link != self._link.name:  # a dialogue is walked on the link where it began
             return turns.own_words("dial_again", self._link)
-        if is_another(session, request.reference):
+        if is_another(session, request.reference) or request.over.has(session):
             return turns.own_words("dial_again", self._link, session.language)
         if session.pending is None and session.input_mark == self._mark:
             return Reply(session.shown, session.ended)
@@ -253,18 +268,20 @@ class Taking:
             travelled=session.travelled or session.owner != ports.process,
         )
         if not await ports.store.save(kept, stamp_of(session), self._seconds(kept)):
-            await self._overtaken(session)
+            await self._not_kept(session)
             return None
         self._tell(kept, typed)
         return Reply(shown.text, shown.ends, shown.again)
 
-    async def _overtaken(self, session: Session) -> None:
+    async def _not_kept(self, session: Session) -> None:
         """The store has not this state of the dialogue any more. Another turn was faster, and there is nothing to say;
-        or the store has lost it, and nobody else will say anything. Raises StoreAway for the latter."""
+        or the store has lost it, and nobody else will say anything. Raises _Lost for the latter, and StoreAway."""
+        if self.overtaken:
+            return
         stored = await self._ports.store.load(session.msisdn)
         lost = stored is None or stored.started_at < session.started_at
         if lost or (stored is not None and stored.id == session.id and stored.version < session.version):
-            raise StoreAway("the dialogue was lost")
+            raise _Lost
 
     def _seconds(self, session: Session) -> float:
         """How long the session is kept. An ended one that several processes have seen is kept until all know of it."""
@@ -322,7 +339,7 @@ class Taking:
         if session.version:
             if await ports.store.save(kept, stamp_of(session), self._seconds(kept)):
                 return kept
-            await self._overtaken(session)
+            await self._not_kept(session)
             return None
         before = await ports.store.begin(kept, self._seconds(kept))
         if before is not None:

@@ -50,6 +50,21 @@ class Begin(NamedTuple):
     """It was heard before: it is not walked a second time."""
 
 
+class Over(NamedTuple):
+    """Dialogues of a number that are over, whatever the store has of them: the one with this id, and all that began
+    before a moment (seconds since 1970)."""
+
+    session_id: str
+    before: float
+
+    def has(self, session: Session) -> bool:
+        """Whether it is one of them."""
+        return session.id == self.session_id or session.started_at < self.before
+
+
+NOTHING_OVER = Over("", 0.0)
+
+
 class Answer(NamedTuple):
     """Something was typed on the screen that the subscriber sees.
 
@@ -64,6 +79,7 @@ class Answer(NamedTuple):
     dialled: Dialled | None = None
     reference: str = ""
     again: bool = False
+    over: Over = NOTHING_OVER
 
 
 class Reply(NamedTuple):
