@@ -77,22 +77,22 @@ class LinkOwner(Protocol):
 
 
 class Ticker:
-    """One timer that ticks every link it knows, and rests while it knows none."""
+    """One timer that ticks every link it knows, the first one first, and rests while it knows none."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._links: set[Link] = set()
+        self._links: dict[Link, None] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, link: Link) -> None:
         """Ticks the link from now on."""
-        self._links.add(link)
+        self._links[link] = None
         if self._timer is None:
             self._timer = self._loop.call_later(TICK_SECONDS, self._tick)
 
     def remove(self, link: Link) -> None:
         """Ticks it no more."""
-        self._links.discard(link)
+        self._links.pop(link, None)
         if not self._links and self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -90,7 +90,7 @@ class AcceptedLink(Link):
     def lost(self) -> None:
         if self._decision is not None:
             self._decision.cancel()
-        self._listener.links.discard(self)
+        self._listener.links.pop(self, None)
         if not self._listener.links:
             self._listener.all_gone.set()
         super().lost()
@@ -114,7 +114,7 @@ class Listener(ServerFactory):
         self.system_id = system_id
         self.loop = loop
         self.ticker = Ticker(loop)
-        self.links: set[AcceptedLink] = set()
+        self.links: dict[AcceptedLink, None] = {}
         self.all_gone = asyncio.Event()
         self._owner = owner
         self._listening: IListeningPort | None = None
@@ -135,7 +135,7 @@ class Listener(ServerFactory):
         if not self._owner.connected(cast("IPv4Address | IPv6Address", addr).host):
             return None
         link = AcceptedLink(self, self._owner)
-        self.links.add(link)
+        self.links[link] = None
         self.all_gone.clear()
         return link
 

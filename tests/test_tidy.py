@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LEAVES = {"strict_yaml", "masking", "json_logs", "failpoints", "hardening"}
-PACKAGES = ("smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack", "bench", "chaos")
+PACKAGES = ("smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack", "bench", "chaos", "simulation")
 MAY_IMPORT = {
     "strict_yaml": set(),
     "masking": set(),
@@ -25,6 +25,7 @@ MAY_IMPORT = {
     "stack": LEAVES,
     "chaos": LEAVES | {"smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack"},
     "bench": LEAVES | {"smpp", "sessions", "billing", "billing_core", "ussd_engine", "stack"},
+    "simulation": LEAVES | {"smpp", "sessions", "billing", "ussd_engine"},
 }
 OURS = set(MAY_IMPORT)
 WORLD = {"socket", "time", "random", "secrets", "os", "twisted", "redis", "aiohttp", "asyncpg", "uvloop", "requests"}

@@ -4,6 +4,9 @@ Rules of this file (a shell around `turn`):
 - While a number's turn is being worked on, its further answers are duplicates; until the peer has accepted our
   screen, a further answer gets the same screen again. A new begin takes the number over.
 - What comes on the heels of an abort is taken when the abort has been: it finds the dialogue ended.
+- A message is walked once. One that comes again gets its screen, and nothing once others have come since (`repeats`).
+- A dialogue that ended with an apology, or was hung up, is over, whatever the store has of it: what is said to it later
+  is told so, and what was apologised for gets its apology again.
 - A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
   the dialect has one: it belongs to a dialogue that is gone.
@@ -15,6 +18,7 @@ Rules of this file (a shell around `turn`):
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,13 +31,14 @@ from .binds import Binds
 from .config import Link
 from .dial_string import Dialled
 from .dialect import Kind
-from .exchange import Exchange, Fate, Pushed
+from .exchange import Exchange, Fate, GivenUp, Pushed
 from .metrics import Metrics
 from .over_smpp import Message
 from .queues import Queues
 from .record import NETWORK_ABORT, USER_ABORT
+from .repeats import NUMBERS_MAX, Repeat, Repeats
 from .taking import Taking
-from .turn import Answer, Begin, Reply, Turns
+from .turn import NOTHING_OVER, Answer, Begin, Over, Reply, Turns
 from .work import Work
 
 if TYPE_CHECKING:
@@ -59,6 +64,9 @@ class Dialogues:
         self._exchanges: dict[str, Exchange] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         """By number, the abort that is being worked on."""
+        self._repeats = Repeats()
+        self._given_up: OrderedDict[str, GivenUp] = OrderedDict()
+        """By number, what was apologised for or hung up last."""
 
     @property
     def has_work(self) -> bool:
@@ -68,6 +76,10 @@ class Dialogues:
     def heard(self, bind: Bind, link: Link, message: Message) -> None:
         """A message of a dialogue, accepted on the wire."""
         exchange = Exchange(bind, link, message, self._now())
+        repeat = self._repeats.hears(exchange.msisdn, exchange.mark, exchange.started)
+        if repeat is Repeat.OUTDATED or (repeat is Repeat.AGAIN and message.kind in _OVER):
+            self._metrics.duplicates.inc()
+            return
         before = self._exchanges.get(exchange.msisdn)
         if before is not None and before.reply is not None and before.dead_at < exchange.started:
             before.conclude(Fate.SILENT)
@@ -82,7 +94,8 @@ class Dialogues:
         elif message.kind in _OVER:
             self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
         elif before is None or (message.kind is Kind.BEGIN and before.mark != exchange.mark):
-            self._take(exchange, before, message)
+            if not self._is_told_again(exchange):
+                self._take(exchange, before, message, again=repeat is Repeat.AGAIN)
         elif exchange.is_of(before):
             self._metrics.duplicates.inc()
             if before.reply is not None and before.pushed is None:
@@ -95,6 +108,7 @@ class Dialogues:
     def _aborted(self, exchange: Exchange, before: Exchange | None, cause: str) -> None:
         self._metrics.aborts.inc()
         self._overtake(before)
+        self._give_up(exchange)
         number = exchange.msisdn
         ending = self._work.begin(self._turns.hang_up(number, exchange.link, cause, exchange.thread.reference))
         self._ending[number] = ending
@@ -123,13 +137,45 @@ class Dialogues:
         exchange.alone = True
         self._send(exchange)
 
-    def _take(self, exchange: Exchange, before: Exchange | None, message: Message) -> None:
+    def _take(self, exchange: Exchange, before: Exchange | None, message: Message, *, again: bool) -> None:
         self._overtake(before)
         self._binds.heard(exchange.msisdn, exchange.bind)
-        (self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers).inc()
+        kinds = self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers
+        (self._metrics.duplicates if again else kinds).inc()
         self._exchanges[exchange.msisdn] = exchange
-        exchange.taking = Taking(self._turns, _request(exchange, message))
+        request = _request(exchange, message)._replace(again=again)
+        if isinstance(request, Answer):
+            request = request._replace(over=self._over(exchange))
+        exchange.taking = Taking(self._turns, request)
         self._work.begin(self._serve(exchange, exchange.taking), exchange.link.name)
+
+    def _is_told_again(self, exchange: Exchange) -> bool:
+        """Whether this was apologised for before it came again: then it gets the apology again, and is not walked."""
+        given_up = self._given_up.get(exchange.msisdn)
+        if given_up is None or given_up.exchange.mark != exchange.mark or given_up.is_old(exchange.started):
+            return False
+        self._metrics.duplicates.inc()
+        exchange.reply = given_up.exchange.reply
+        exchange.remember(given_up.exchange)
+        exchange.alone = True
+        self._send(exchange)
+        return True
+
+    def _over(self, exchange: Exchange) -> Over:
+        """What of the number is over, whatever the store has of it."""
+        given_up = self._given_up.get(exchange.msisdn)
+        if given_up is None or not exchange.is_of(given_up.exchange) or given_up.is_old(exchange.started):
+            return NOTHING_OVER
+        return given_up.over
+
+    def _give_up(self, exchange: Exchange) -> None:
+        """The dialogue is over for who holds the phone: an apology is on its way, or it was hung up."""
+        ports, taking = self._turns.ports, exchange.taking
+        began = ports.wall_clock() - (self._now() - exchange.started)
+        self._given_up[exchange.msisdn] = GivenUp(exchange, Over(taking.session_id if taking else "", began))
+        self._given_up.move_to_end(exchange.msisdn)
+        if len(self._given_up) > NUMBERS_MAX:
+            self._given_up.popitem(last=False)
 
     def is_busy(self, msisdn: str) -> bool:
         """Whether a message of the number is being worked on here, or a screen is on its way to it."""
@@ -178,6 +224,8 @@ class Dialogues:
             self._metrics.turn_seconds.observe(self._now() - exchange.started)
             exchange.reply = reply
             exchange.remember(taking)
+            if taking.overdue:
+                self._give_up(exchange)
             self._send(exchange)
             await failpoints.written("screen_submitted")
 
@@ -303,6 +351,7 @@ class Dialogues:
                     self._forget(exchange)
                     continue
                 exchange.remember(exchange.taking)
+                self._give_up(exchange)
                 self._send(exchange)
 
 

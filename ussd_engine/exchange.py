@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .config import Link
 from .over_smpp import Message
+from .repeats import KEPT_SECONDS
 from .taking import Taking
-from .turn import Reply
+from .turn import Over, Reply
 
 if TYPE_CHECKING:
     from smpp.link import Link as Bind
@@ -87,12 +88,17 @@ class Exchange:
         """When the network has given up waiting for the screen, or for its acceptance."""
         return self.started + self.link.dialect.waits.application_seconds
 
-    def remember(self, taking: Taking) -> None:
+    @property
+    def reference(self) -> str:
+        """The peer's session number in hex; "" for none."""
+        return self.thread.reference
+
+    def remember(self, dialogue: Taking | Exchange) -> None:
         """What the input did not say, the dialogue remembers: its session number, and the code that was dialled."""
-        if not self.thread.reference and taking.reference:
-            self.thread = self.thread._replace(reference=taking.reference)
-        if not self.code and taking.code:
-            self.code = f"*{taking.code.strip('*#').split('*')[0]}#"
+        if not self.thread.reference and dialogue.reference:
+            self.thread = self.thread._replace(reference=dialogue.reference)
+        if not self.code and dialogue.code:
+            self.code = f"*{dialogue.code.strip('*#').split('*')[0]}#"
 
     def conclude(self, fate: Fate, status: int = 0) -> None:
         """Who waits for a push is told what has become of it; the first word counts."""
@@ -103,3 +109,14 @@ class Exchange:
         """Whether both can be of one dialogue: a session number that is missing says nothing."""
         mine, others = self.thread.reference, other.thread.reference
         return self.link.name == other.link.name and (mine == others or not mine or not others)
+
+
+class GivenUp(NamedTuple):
+    """A message with whose screen, an apology, a dialogue has ended; or with which it was hung up."""
+
+    exchange: Exchange
+    over: Over
+
+    def is_old(self, now: float) -> bool:
+        """Whether nothing of that dialogue comes any more."""
+        return self.exchange.started + KEPT_SECONDS < now

@@ -31,8 +31,8 @@ class _Repeated(Exception):
         super().__init__(session.id)
 
 
-class _Over(Exception):
-    """The dialogue has been ended while the turn was worked on: by an abort, or by time."""
+class _Lost(Exception):
+    """The store has lost the dialogue in the middle of a turn."""
 
 
 class Taking:
@@ -58,8 +58,8 @@ class Taking:
         self.overdue = False
         """The subscriber has been told that it takes too long: whatever comes now is not seen."""
         self.overtaken = False
-        """The number has dialled again, or hung up: a dialogue that is not kept yet is not begun any more, for it would
-        stand in the place of the one that came later."""
+        """The number has dialled again, or hung up: nobody waits for a screen. A dialogue that is not kept yet is not
+        begun any more: it would stand in the place of the one that came later."""
 
     @property
     def changed(self) -> bool:
@@ -72,6 +72,11 @@ class Taking:
         return self._session.reference if self._session is not None else ""
 
     @property
+    def session_id(self) -> str:
+        """Of the dialogue, as far as this turn knows it; "" for none."""
+        return self._session.id if self._session is not None else ""
+
+    @property
     def code(self) -> str:
         """The service code that the dialogue began with; "" when this turn knows none."""
         return self._session.code if self._session is not None else ""
@@ -80,12 +85,16 @@ class Taking:
         """The turn's screen; None when there is nothing to say."""
         request = self._request
         try:
+            if request.again:
+                return await self._known(request)
             return await (self._begin(request) if isinstance(request, Begin) else self._answer(request))
-        except _Over:
-            return self._own_words("being_checked" if self.changed else "dial_again")
         except (StoreAway, SessionTooLarge, UnreadableSession, UnreadableService, MenuLoop) as error:
             self._ports.witness.failed(f"{type(error).__name__}: {error}", request.msisdn)
             return self.broken()
+        except _Lost:
+            self._ports.witness.failed("the store has lost a dialogue", request.msisdn)
+            self.overdue = True  # its end is told when it is looked for
+            return self._own_words("being_checked" if self.changed else "dial_again")
 
     def apology(self) -> Reply:
         """What is said when the turn cannot be ended: never that nothing happened, when something may have."""
@@ -175,6 +184,14 @@ class Taking:
             Show(replace(session, shown=text, screen=screen, ended=True), text, True), session.code
         )
 
+    async def _known(self, request: Begin | Answer) -> Reply | None:
+        """What was heard before is worked on or answered already, if it is still what the dialogue heard last."""
+        session = await self._ports.store.load(request.msisdn)
+        if session is None or session.link != self._link.name or session.input_mark != self._mark:
+            return None
+        self._session = session
+        return await self._again(session)
+
     async def _again(self, session: Session) -> Reply | None:
         """This input has been taken already: the same screen, or what became of the call that it was about to make."""
         if session.pending is None:
@@ -199,12 +216,12 @@ class Taking:
     async def _answer(self, request: Answer) -> Reply | None:
         turns, ports = self._turns, self._ports
         session = await ports.store.load(request.msisdn)
-        over = session is None or session.ended or is_another(session, request.reference)
+        over = session is None or session.ended or is_another(session, request.reference) or request.over.has(session)
         if over and request.dialled is not None and (session is None or session.input_mark != self._mark):
             return await self._begin(Begin(*request[:2], request.dialled, self._mark, request.until, request.reference))
         if session is None or session.link != self._link.name:  # a dialogue is walked on the link where it began
             return turns.own_words("dial_again", self._link)
-        if is_another(session, request.reference):
+        if is_another(session, request.reference) or request.over.has(session):
             return turns.own_words("dial_again", self._link, session.language)
         if session.pending is None and session.input_mark == self._mark:
             return Reply(session.shown, session.ended)
@@ -255,19 +272,21 @@ class Taking:
             owner=ports.process,
             travelled=session.travelled or session.owner != ports.process,
         )
-        if not await self._save(kept, session):
+        if not await ports.store.save(kept, stamp_of(session), self._seconds(kept)):
+            await self._not_kept(session)
             return None
         self._tell(kept, typed)
         return Reply(shown.text, shown.ends, shown.again)
 
-    async def _save(self, kept: Session, before: Session) -> bool:
-        """Keeps what the dialogue has come to; False when another turn was faster. Raises _Over."""
-        store = self._ports.store
-        if await store.save(kept, stamp_of(before), self._seconds(kept)):
-            return True
-        if await store.load(kept.msisdn) is None:
-            raise _Over
-        return False
+    async def _not_kept(self, session: Session) -> None:
+        """The store has not this state of the dialogue any more. Another turn was faster, and there is nothing to say;
+        or the store has lost it, and nobody else will say anything. Raises _Lost for the latter, and StoreAway."""
+        if self.overtaken:
+            return
+        stored = await self._ports.store.load(session.msisdn)
+        lost = stored is None or stored.started_at < session.started_at
+        if lost or (stored is not None and stored.id == session.id and stored.version < session.version):
+            raise _Lost
 
     def _seconds(self, session: Session) -> float:
         """How long the session is kept. An ended one that several processes have seen is kept until all know of it."""
@@ -326,7 +345,10 @@ class Taking:
         )
         self._session, stored = kept, replace(kept, parts=())
         if session.version:
-            return kept if await self._save(stored, session) else None
+            if await ports.store.save(stored, stamp_of(session), self._seconds(kept)):
+                return kept
+            await self._not_kept(session)
+            return None
         before = await ports.store.begin(stored, self._seconds(kept))
         if before is not None:
             raise _Repeated(before)

@@ -48,6 +48,23 @@ class Begin(NamedTuple):
     reference: str = ""
     by_us: bool = False
     """It is a push: nobody has dialled."""
+    again: bool = False
+    """It was heard before: it is not walked a second time."""
+
+
+class Over(NamedTuple):
+    """Dialogues of a number that are over, whatever the store has of them: the one with this id, and all that began
+    before a moment (seconds since 1970)."""
+
+    session_id: str
+    before: float
+
+    def has(self, session: Session) -> bool:
+        """Whether it is one of them."""
+        return session.id == self.session_id or session.started_at < self.before
+
+
+NOTHING_OVER = Over("", 0.0)
 
 
 class Answer(NamedTuple):
@@ -63,6 +80,8 @@ class Answer(NamedTuple):
     until: float
     dialled: Dialled | None = None
     reference: str = ""
+    again: bool = False
+    over: Over = NOTHING_OVER
 
 
 class Reply(NamedTuple):
