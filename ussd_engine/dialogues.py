@@ -313,7 +313,8 @@ class Dialogues:
             self._not_pushed(exchange)
         elif exchange.pushed is not None:
             self._push_accepted(exchange, response)
-        self._forget(exchange)
+        if not exchange.waits:  # it has to be said again to who has asked again, and waits for room
+            self._forget(exchange)
         self._queues.room(bind)
 
     def _stands(self, exchange: Exchange) -> bool:
