@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, cast
 
 from billing.notices import Notice
 from masking import Masker
-from smpp.errors import WindowFull
 from smpp.limits import Limits
 from smpp.link import Link as SmppLink
 from smpp.listen import AcceptedLink, Listener
@@ -84,12 +83,7 @@ class _SeenBinds(Binds):
         def send(pdu: Pdu, context: object = None, seconds_max: float | None = None) -> None:
             if not self._process.is_alive:
                 return
-            try:
-                sends(pdu, context, seconds_max)
-            except WindowFull:
-                if isinstance(context, Exchange):
-                    self._judge.waits(context.msisdn)
-                raise
+            sends(pdu, context, seconds_max)
             wire.said.append(context)
             if isinstance(context, Exchange) and context.reply is not None:
                 reply = context.reply
@@ -107,6 +101,11 @@ class _SeenDialogues(Dialogues):
         mark = f"{link.name if message.counted else bind.name}/{message.mark}"
         self.judge.heard(mark, message.msisdn or "", message.kind, link)
         super().heard(bind, link, message)
+
+    def _send(self, exchange: Exchange) -> None:
+        super()._send(exchange)
+        if exchange.waits:
+            self.judge.waits(exchange.msisdn)
 
 
 class _Log:

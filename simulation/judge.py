@@ -180,7 +180,7 @@ class Judge:
             self.breaks(f"…{heard.msisdn[-4:]} got no screen for {heard.kind.value} {heard.mark}, heard at {at:.6f}")
 
     def waits(self, msisdn: str) -> None:
-        """A screen found the window full."""
+        """A screen waits for room in a window."""
         self._numbers[msisdn].waited = self._loop.time()
 
     def sent(self, exchange: Exchange, text: str, ends: bool) -> None:
