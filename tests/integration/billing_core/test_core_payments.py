@@ -98,6 +98,29 @@ async def test_a_payment_is_done_with_a_code_on_the_screen_and_by_sms(core: Core
     assert await postings(core, intent) == ["wallet.payment", "wallet.paid"]
 
 
+async def test_a_fee_leaves_the_wallet_with_the_sum_and_stays_with_the_house(core: Core) -> None:
+    number, account = "996777000138", "4169585512340100"
+    await opened(core, number)
+    outcome = await core.do("wallet.quote_payment", number, service="bank-kicb", account=account, sum=200)
+    assert isinstance(outcome, Done), outcome
+    assert outcome.result["fee"] == som(11)  # ten, and half a percent
+    intent = str(outcome.result["intent"])
+    paid(await confirm(core, number, intent))
+    assert await balance(core, number) == 1000 - 211
+    moved = await core.pool.fetch(
+        "SELECT p.kind AS what, a.kind, sum(e.amount_minor)::bigint AS minor FROM postings p"
+        " JOIN entries e USING (posting_id) JOIN accounts a USING (account_id) WHERE p.cause = $1 GROUP BY 1, 2",
+        uuid.UUID(intent),
+    )
+    assert {(row["what"], row["kind"]): row["minor"] for row in moved} == {
+        ("wallet.payment", "wallet"): -21_100,
+        ("wallet.payment", "held"): 21_100,
+        ("wallet.paid", "held"): -21_100,
+        ("wallet.paid", "biller"): 20_000,
+        ("wallet.paid", "fees"): 1_100,
+    }
+
+
 async def test_a_confirmation_that_comes_again_gets_the_same_answer_under_any_id(core: Core) -> None:
     number, call_id = "996777000102", str(uuid.uuid4())
     await opened(core, number)
@@ -336,6 +359,20 @@ async def test_a_confirmation_that_never_arrived_is_fenced_before_anybody_is_tol
     core.now = NOON + datetime.timedelta(seconds=15)
     await core.sweeper.sweep()
     assert len(await core.notices(number, "wallet.not_paid")) == 1
+    assert await confirm(core, number, intent) == Refused("EXPIRED", {})
+    assert await balance(core, number) == 1000
+
+
+async def test_what_was_told_not_paid_stays_so_when_the_clock_goes_back(core: Core) -> None:
+    number = "996777000137"
+    await opened(core, number)
+    core.now = NOON
+    intent = await quoted(core, number)
+    await core.do("wallet.outcome", number, call=str(uuid.uuid4()), intent=intent)
+    core.now = NOON + datetime.timedelta(seconds=15)
+    await core.sweeper.sweep()
+    assert len(await core.notices(number, "wallet.not_paid")) == 1
+    core.now = NOON + datetime.timedelta(seconds=1)
     assert await confirm(core, number, intent) == Refused("EXPIRED", {})
     assert await balance(core, number) == 1000
 

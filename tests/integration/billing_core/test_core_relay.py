@@ -423,3 +423,14 @@ def test_only_200_with_a_message_id_is_accepted(status: int, said: bytes, reject
 
 def test_200_with_a_message_id_is_accepted() -> None:
     assert read_answer(200, b'{"message_id": "0042", "more": 1}') == Accepted("0042")
+
+
+async def test_what_is_too_old_is_not_taken_up_though_nobody_has_swept_it_yet(
+    core: Core, make_relay: Callable[..., Relay]
+) -> None:
+    relay = make_relay()
+    await missed(core, ONE, 1)
+    await core.pool.execute("UPDATE notices SET not_after = now()")
+    assert await relay._lease(0.0) == []
+    await core.pool.execute("UPDATE notices SET not_after = now() + interval '1 minute'")
+    assert len(await relay._lease(0.0)) == 1

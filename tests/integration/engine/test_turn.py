@@ -113,6 +113,15 @@ async def test_a_repeat_of_an_answer_gets_the_same_screen_and_is_walked_once(sto
     assert phone.billing.times("balances.get") == 1
 
 
+async def test_a_repeat_in_the_middle_of_a_dialogue_goes_no_further(store: RedisStore) -> None:
+    phone = Phone(store)
+    await phone.dial("111")
+    first = await phone.send("9", mark="c1/9-9")
+    kept = await store.load(NUMBER)
+    assert await phone.send("9", mark="c1/9-9") == first
+    assert await store.load(NUMBER) == kept
+
+
 async def test_a_repeat_of_a_begin_gets_the_same_screen(store: RedisStore) -> None:
     phone = Phone(store)
     first = await phone.dial("111", mark="c1/5-5")
@@ -286,3 +295,16 @@ async def test_what_is_done_by_id_without_its_results_is_not_taken_for_known(sto
     unknown = await calls._status(Call("id", "cabinet.login", NUMBER, "ru", {}))
     assert known == Done({})
     assert isinstance(unknown, Unknown)
+
+
+@pytest.mark.parametrize("told", [Done({"outcome": "refused", "refusal": "WRONG_CODE"}), Unknown("no answer")])
+async def test_a_call_with_a_secret_whose_outcome_is_unknown_is_asked_about_and_not_made_again(
+    store: RedisStore, told: Outcome
+) -> None:
+    phone = Phone(store, vouchers__redeem=[Unknown("no answer")], calls__status=[told])
+    await phone.dial("111", "2", "1")
+    await phone.send("90271846550318")
+    assert phone.billing.times("vouchers.redeem") == 1
+    [redeemed] = [call for call in phone.billing.asked if call.operation == "vouchers.redeem"]
+    [asked] = [call for call in phone.billing.asked if call.operation == "calls.status"]
+    assert asked.arguments == {"call": redeemed.id}

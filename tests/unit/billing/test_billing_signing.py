@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hmac
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,14 @@ def test_no_other_body_passes_under_a_signature(body: bytes) -> None:
     if body != b"{}":
         with pytest.raises(SigningError):
             verified(header=header_of(), body=body)
+
+
+def test_a_signature_is_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[tuple[str, str]] = []
+    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: compared.append((one, other)) or one == other)
+    header = header_of()
+    verified(header=header)
+    assert compared == [(header[-64:], header[-64:])]
 
 
 def test_an_unknown_client_and_a_wrong_key_get_the_same_answer() -> None:

@@ -85,6 +85,17 @@ async def test_five_failures_in_a_minute_ban_for_fifteen_and_the_next_ban_is_twi
     assert await accounts.authenticate("ussdc", "secret", HERE) is LINKS["kcell-ussdc"]
 
 
+async def test_of_guesses_made_at_once_none_is_evaluated_once_their_address_is_banned(
+    accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated: list[str] = []
+    monkeypatch.setattr("ussd_engine.accounts._matches", lambda _stored, password: evaluated.append(password) is None)
+    monkeypatch.setattr(accounts, "_by_system_id", {})  # so that even a right one lets nobody in
+    guesses = [accounts.authenticate("ussdc", f"guess {n}", HERE) for n in range(4 * FAILURES_MAX)]
+    assert await asyncio.gather(*guesses) == [constants.ESME_RBINDFAIL] * len(guesses)
+    assert len(evaluated) == FAILURES_MAX
+
+
 async def test_failures_far_apart_do_not_ban(accounts: Accounts, clock: Clock) -> None:
     for _ in range(3 * FAILURES_MAX):
         await accounts.authenticate("ussdc", "wrong", HERE)
