@@ -217,7 +217,8 @@ async def new_pin(town: Town) -> None:
     differs = town.keeps(town.pin(number), "wallet.confirm_pin.again")
     town.keeps(pin, "wallet.begin_pin_change.old", "wallet.choose_pin.new")
     await phone.dial("*900#", "8", "3", wrong, pin, pin)  # the old one is no new one
-    _want("PIN изменён" in await phone.send(new, differs, new, new), "a PIN is changed")
+    shown = await phone.send(new, differs, new, new)
+    _want("PIN изменён" in shown, f"a PIN is changed, and not {shown!r}")
     await phone.dial("*900#", *DOSTEK, PAYER, "30", new)
     await town.do("wallet.reset_pin", number, document="ID AB")
     given = town.keeps(await phone.sms(_PIN), "wallet.pin_reset.pin", "wallet.confirm.pin")

@@ -105,7 +105,7 @@ class Stand:
         reactor = reactor_on(asyncio.get_running_loop())
         limits = Limits(unbind_answer_seconds=1.0, window_out=10_000)
         for network in CENTRES:
-            centre = FakeSmsc(reactor, Account("engine", "secret"), limits=limits)
+            centre = FakeSmsc(reactor, Account("engine", "secret"), limits=limits, message_id="m{}".format)
             await centre.open()
             self.centres[network] = centre
         self._configure()

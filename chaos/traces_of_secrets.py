@@ -54,9 +54,10 @@ _WORD: Final = re.compile(r"(?<![0-9A-Za-z])[0-9]{4}(?![0-9A-Za-z])")
 _ANY_WORD: Final = re.compile(rb"(?<![0-9A-Za-z])[0-9]{4}(?![0-9A-Za-z])")
 _NO_WORD: Final = re.compile(
     r"….{4}/[0-9a-f]{8}|…[0-9]{4}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}\.[0-9]{2}\.[0-9]{4}|0x[0-9a-f]{4}"
+    r"|[0-9]{4}-[0-9]{2}-[0-9]{2}|[0-9]{2}\.[0-9]{2}\.[0-9]{4}|:[0-9]{2}\.[0-9]+|0x[0-9a-f]{4}"
+    r"|8 7[0-9]{2} [0-9]{3} [0-9]{4}|0[0-9]{3} [0-9]{3} [0-9]{3}|\.[0-9a-f]{6}\.[0-9]+"
 )
-"""What has four digits of its own: masks, UUIDs, days, tags."""
+"""What has four digits of its own: masks, UUIDs, days and moments, tags, telephone numbers as they are shown, binds."""
 
 
 class Coding(NamedTuple):

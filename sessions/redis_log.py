@@ -9,9 +9,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from .redis_client import client_of
 from .store import StoreAway
 
 _APPEND = """
@@ -31,7 +31,7 @@ class RedisLog:
         self, url: str, prefix: str, entries_max: int, seconds: float, answer_seconds_max: float = 2.0
     ) -> None:
         """So many entries are kept under a name, for so long after the last. Raises ValueError for another scheme."""
-        self._redis: Redis = Redis.from_url(url, socket_connect_timeout=answer_seconds_max, max_connections=1)
+        self._redis = client_of(url, 1, answer_seconds_max)
         self._prefix = prefix
         self._entries_max = entries_max
         self._milliseconds = int(seconds * 1000)

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from .redis_client import client_of
 from .store import StoreAway
 
 
@@ -17,7 +17,7 @@ class RedisShelf:
 
     def __init__(self, url: str, prefix: str, answer_seconds_max: float = 2.0) -> None:
         """`url`: redis://, rediss:// or unix://; `prefix`: stands before every name. Raises ValueError."""
-        self._redis: Redis = Redis.from_url(url, socket_connect_timeout=answer_seconds_max, max_connections=1)
+        self._redis = client_of(url, 1, answer_seconds_max)
         self._prefix = prefix
         self._answer_seconds_max = answer_seconds_max
 

@@ -12,11 +12,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any, NamedTuple
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 import failpoints
 
+from .redis_client import client_of
 from .session import Session, Stamp, UnreadableSession, dialogue_prefix, from_octets, to_octets
 from .store import StoreAway
 
@@ -66,7 +66,7 @@ class RedisStore:
 
     def __init__(self, url: str, answer_seconds_max: float = 1.0) -> None:
         """`url`: redis://, rediss:// or unix://. Raises ValueError for another scheme."""
-        self._redis: Redis = Redis.from_url(url, socket_connect_timeout=answer_seconds_max, max_connections=2)
+        self._redis = client_of(url, 2, answer_seconds_max)
         self._answer_seconds_max = answer_seconds_max
         self._waiting: list[_Asked] = []
         self._sender: asyncio.Task[None] | None = None

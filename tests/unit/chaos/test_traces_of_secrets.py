@@ -118,7 +118,7 @@ def test_in_what_has_a_structure_a_pin_is_found_as_a_word(value: object) -> None
     "text",
     [
         f"{uuid.UUID(int=0x8305_8305_8305_8305_8305_8305_8305_8305)}", "…8305/3f9a1c2b", "…8305", "183054", "x8305",
-        "8305-11-25", "0x8305", 8305, 1.8305,
+        "8305-11-25", "0x8305", 8305, 1.8305, "10:00:01.8305", "8 701 000 8305", "0830 583 058", "kcell.a1b2c3.8305",
     ],
 )  # fmt: skip
 def test_what_has_four_digits_of_its_own_is_no_pin(text: object) -> None:
