@@ -40,6 +40,8 @@ CHEAP_HASHING: Final = {"memory_kib": 8, "passes": 1, "threads": 2, "waiting_max
 NUMBERS: Final = 200
 CORE, REDIS, POSTGRES = "billing-core", "redis", "postgres"
 BOUND_SECONDS_MAX: Final = 30.0
+START_SECONDS_MAX: Final = 120.0
+"""Of a core or an engine: a machine that is busy with other things is no failure."""
 
 
 class Stand:
@@ -165,8 +167,10 @@ class Stand:
         if name == POSTGRES:
             return partial(postgres_server.start_postgres, self.data_folder)
         if name == CORE:
-            return partial(programs.start_billing_core, self.config, environment=laid_over)
-        return partial(programs.start_engine, self._configs[name], environment=laid_over)
+            return partial(
+                programs.start_billing_core, self.config, seconds_max=START_SECONDS_MAX, environment=laid_over
+            )
+        return partial(programs.start_engine, self._configs[name], seconds_max=START_SECONDS_MAX, environment=laid_over)
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
