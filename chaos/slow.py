@@ -25,7 +25,7 @@ from chaos.gauges import Gauges
 from chaos.relay import Relay
 from chaos.report import Report, Terms
 from chaos.stand import CORE, Stand
-from chaos.words import BALANCE, ENGINE, ENGINE_AT_FAULT, SORRY, WALLET_AWAY
+from chaos.words import BALANCE, ENGINE, ENGINE_AT_FAULT, RESUME, SORRY, WALLET_AWAY
 from smpp.fake_smsc import Handset
 
 STILL_SECONDS: Final = 60
@@ -161,7 +161,7 @@ class _Slow:
         back = time.monotonic()
         report.check(held_back == {"wallet"}, f"calls are held back of {sorted(held_back) or 'no domain'}")
         self._screens_came("wallets silent", mine)
-        self._said("wallets silent: wallets", mine, WALLET_AWAY)
+        self._said("wallets silent: wallets", mine, WALLET_AWAY | RESUME)
         report.figures["wallets silent: wallets dialled"] = len(mine)
         report.figures["wallets silent: longest wait for a screen s"] = round(max(each.seconds for each in mine), 2)
         self._others("wallets silent: balances", others)

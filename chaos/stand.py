@@ -47,6 +47,8 @@ BOUND_SECONDS_MAX: Final = 30.0
 _ENGINE: Final = "import sys; from ussd_engine.cli import main; sys.exit(main())"
 AGAIN_SECONDS: Final = 0.1
 AGAIN_SECONDS_MAX: Final = 60.0
+START_SECONDS_MAX: Final = 120.0
+"""Of a core or an engine: a machine that is busy with other things is no failure."""
 
 
 class Stand:
@@ -191,12 +193,14 @@ class Stand:
         if name == POSTGRES:
             return partial(postgres_server.start_postgres, self.data_folder)
         if name == CORE:
-            return partial(programs.start_billing_core, self.config, environment=laid_over)
+            return partial(
+                programs.start_billing_core, self.config, seconds_max=START_SECONDS_MAX, environment=laid_over
+            )
+        commands = programs.installed_programs()
         if source := self._sources.get(name):
-            commands = programs.installed_programs()._replace(ussd_engine=(sys.executable, "-c", _ENGINE))
+            commands = commands._replace(ussd_engine=(sys.executable, "-c", _ENGINE))
             laid_over = {**os.environ, "PYTHONPATH": str(source), "PYTHONSAFEPATH": "1", **more}
-            return partial(programs.start_engine, self._configs[name], commands, environment=laid_over)
-        return partial(programs.start_engine, self._configs[name], environment=laid_over)
+        return partial(programs.start_engine, self._configs[name], commands, START_SECONDS_MAX, environment=laid_over)
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

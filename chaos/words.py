@@ -22,6 +22,7 @@ DIAL_AGAIN: Final = _of("engine.yaml", "dial_again")
 ENGINE: Final = ENGINE_AT_FAULT | DIAL_AGAIN | _of("engine.yaml", "not_served")
 SORRY: Final = _of("common.yaml", "sorry")
 WALLET_AWAY: Final = _of("wallet_common.yaml", "away")
+RESUME: Final = _of("engine.yaml", "resume")
 BALANCE: Final = frozenset({"Баланс", "Balance"})
 """With what the screen of a balance begins."""
 TOO_OFTEN: Final = _of("engine.yaml", "too_often")

@@ -14,8 +14,9 @@ from sessions.redis_store import RedisStore
 from sessions.session import Session, Stamp
 from tests.phone_for_tests import BALANCE, HELLO, LINK, NUMBER, Phone
 from ussd_engine.core_calls import CoreCalls
+from ussd_engine.dial_string import Dialled
 from ussd_engine.taking import Taking
-from ussd_engine.turn import Answer, Reply
+from ussd_engine.turn import Answer, Begin, Reply
 
 
 @pytest.fixture
@@ -48,6 +49,20 @@ async def test_the_greeting_is_asked_once_a_minute(store: RedisStore) -> None:
 async def test_a_number_that_the_core_does_not_know_is_not_served(store: RedisStore) -> None:
     reply = await Phone(store, subscribers__hello=[Refused("UNKNOWN_NUMBER", {})]).dial("111")
     assert reply == Reply("Бұл нөмірге қызмет көрсетілмейді.", True)
+
+
+async def test_a_number_that_begins_too_often_is_told_so_and_costs_the_core_and_the_store_nothing(
+    store: RedisStore,
+) -> None:
+    phone = Phone(store)
+    phone.turns.ports = phone.turns.ports._replace(admits_start=lambda _msisdn, _link: False)
+    assert await phone.dial("111") == Reply("Сұраныс тым көп. Кейінірек қайталаңыз.", True)
+    assert phone.billing.asked == []
+    assert await store.load(NUMBER) is None
+    until = asyncio.get_running_loop().time() + 8
+    begun_by_us = await Taking(phone.turns, Begin(NUMBER, LINK, Dialled(("111",)), "m", until, by_us=True)).reply()
+    assert begun_by_us is not None
+    assert begun_by_us.text.startswith("Меню")
 
 
 async def test_the_session_is_kept_before_a_changing_call_is_made(store: RedisStore) -> None:

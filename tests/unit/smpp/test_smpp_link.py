@@ -312,6 +312,19 @@ async def test_many_answers_of_one_moment_share_a_segment(phone: Phone, owner: O
     assert len(writes) <= 3
 
 
+async def test_a_peer_that_floods_takes_8_kib_of_a_round_of_the_loop_and_no_more(phone: Phone, owner: Owner) -> None:
+    await bound_phone(phone)
+    reads: list[int] = []
+    (link,) = owner.links
+    receive = link.dataReceived
+    link.dataReceived = lambda data: (reads.append(len(data)), receive(data))[1]  # type: ignore[method-assign]
+    phone.send(*(p.SubmitSm(sequence_number=number) for number in range(2, 2002)))
+    for _ in range(2000):
+        await phone.read()
+    assert sum(reads) > 60_000
+    assert max(reads) == 8192
+
+
 async def test_small_writes_do_not_wait_for_each_other(phone: Phone, owner: Owner) -> None:
     await bound_phone(phone)
     assert owner.links[0].transport.getTcpNoDelay()
