@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from types import ModuleType
 
-from chaos import guessed_binds, guessed_codes, stalled_sockets, untrusted_links
+from chaos import forged_requests, guessed_binds, guessed_codes, hostile_menus, stalled_sockets, untrusted_links
 from chaos.pulse import Pulse
 from chaos.report import Report, Terms
 from chaos.siege import Siege, besieged, number
@@ -37,7 +37,8 @@ async def run(terms: Terms) -> Report:
 
 async def _attack(siege: Siege) -> None:
     await asyncio.gather(
-        _one_by_one(siege, guessed_binds, stalled_sockets), _one_by_one(siege, untrusted_links, guessed_codes)
+        _one_by_one(siege, guessed_binds, stalled_sockets),
+        _one_by_one(siege, untrusted_links, guessed_codes, forged_requests, hostile_menus),
     )
 
 
