@@ -123,6 +123,7 @@ async def over_the_engine(siege: Siege) -> None:
     siege.check((await _health(siege))["version"] == version, "other menus are in force than before")
     p99 = siege.pulse.p99(began)
     siege.report.figures["p99 of turns while menus are refused, ms"] = round(p99, 1)
+    siege.check(p99 < siege.p99_ms_max, f"while menus were refused, the p99 of a screen was {p99:.0f} ms")
 
 
 async def _shown(siege: Siege, menus: Path, hostile: Hostile, version: str) -> None:
