@@ -3,8 +3,9 @@
 Rules of this file (a leaf: it imports nothing of ours):
 - Scalars: `true`, `false`, `null` and decimal numbers are special; everything else is text. Mapping keys are always
   text, so `no:`, `00:` and `0:` stay three different words. `0123`, which YAML 1.1 reads in octal, is refused.
-- Aliases, anchors, tags, merge keys, duplicate keys and a second document are refused; 256 KiB a file, 20 levels deep.
-- Every mistake has a place and a cure, and all mistakes of a file come at once.
+- Aliases, anchors, tags, merge keys, duplicate keys and a second document are refused; 256 KiB and 12,000 values a
+  file, 20 levels deep.
+- Every mistake has a place and a cure, and all mistakes of a file come at once; one with a hundred is read no further.
 
 `read_text` makes a tree of `Node`; `into` turns such a tree into frozen dataclasses, whose annotations are the schema.
 """
@@ -25,7 +26,11 @@ from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 import yaml
 
 OCTETS_MAX = 256 * 1024
+SPLIT_IT = f"At most {OCTETS_MAX}: split it."
 DEPTH_MAX = 20
+VALUES_MAX = 12_000
+"""Twice what our largest file has."""
+MISTAKES_MAX = 100
 NUMBER_CHARACTERS_MAX = 18
 
 _WORDS: dict[str, bool | None] = {"true": True, "false": False, "null": None, "": None}
@@ -140,7 +145,7 @@ def read_tree(octets: bytes, file: str, mistakes: list[Mistake]) -> Node | None:
     returned all the same; None when it is no YAML at all."""
     start = Place(file, 1, 1)
     if len(octets) > OCTETS_MAX:
-        mistakes.append(Mistake(start, f"the file has {len(octets)} octets", f"At most {OCTETS_MAX}: split it."))
+        mistakes.append(Mistake(start, f"the file has {len(octets)} octets", SPLIT_IT))
         return None
     try:
         text = octets.decode()
@@ -178,6 +183,7 @@ class _Reader:
         self._events: Iterator[Any] = iter(yaml.parse(text, Loader=loader))
         self._file = file
         self._mistakes = mistakes
+        self._values = 0
 
     def document(self) -> Node:
         next(self._events)  # stream start
@@ -196,9 +202,16 @@ class _Reader:
 
     def _refuse(self, event: Any, what: str, cure: str) -> None:
         self._mistakes.append(Mistake(self._place(event), what, cure))
+        if len(self._mistakes) >= MISTAKES_MAX:
+            raise StrictYamlError(self._mistakes)
 
     def _node(self, event: Any, depth: int) -> Node:
         place = self._place(event)
+        self._values += 1
+        if self._values > VALUES_MAX:
+            raise StrictYamlError(
+                [*self._mistakes, Mistake(place, f"more than {VALUES_MAX} values", "Split the file.")]
+            )
         if isinstance(event, yaml.AliasEvent):
             self._refuse(
                 event, f"an alias (*{event.anchor})", "Write the value out, or move it to a file and `use:` it."

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from types import ModuleType
 
-from chaos import guessed_binds, guessed_codes, stalled_sockets, untrusted_links
+from chaos import forged_requests, guessed_binds, guessed_codes, hostile_menus, stalled_sockets, untrusted_links
 from chaos.pulse import Pulse
 from chaos.report import Report, Terms
 from chaos.siege import Siege, besieged, number
@@ -36,9 +36,12 @@ async def run(terms: Terms) -> Report:
 
 
 async def _attack(siege: Siege) -> None:
-    await asyncio.gather(
-        _one_by_one(siege, guessed_binds, stalled_sockets), _one_by_one(siege, untrusted_links, guessed_codes)
-    )
+    """The whole one by one, so that each has figures of its own; less than that together, to be soon over."""
+    calm, busy = (guessed_binds,), (untrusted_links, guessed_codes, forged_requests, hostile_menus)
+    if siege.terms.scale >= 1:
+        await _one_by_one(siege, *calm, stalled_sockets, *busy)
+    else:
+        await asyncio.gather(*(_one_by_one(siege, *parts) for parts in (calm, (stalled_sockets,), busy)))
 
 
 async def _one_by_one(siege: Siege, *parts: ModuleType) -> None:

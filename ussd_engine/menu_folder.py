@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
+import stat
 import subprocess
 from pathlib import Path
 from typing import TypeAlias
 
-from strict_yaml import Mistake, Place, StrictYamlError
+from strict_yaml import OCTETS_MAX, SPLIT_IT, Mistake, Place, StrictYamlError
 
 from .language.examine import MenuFolder
 
@@ -41,7 +42,13 @@ def _files(folder: Path, mistakes: list[Mistake]) -> dict[str, bytes]:
             mistakes.append(Mistake(place, "a file that would not be read", f"Name it {path.stem}.yaml."))
             continue
         try:
-            found[path.name] = path.read_bytes()
+            state = path.stat()
+            if not stat.S_ISREG(state.st_mode):  # a pipe, which would be waited for, or a device without an end
+                mistakes.append(Mistake(place, "it is no file", "Remove it."))
+            elif state.st_size > OCTETS_MAX:
+                mistakes.append(Mistake(place, f"the file has {state.st_size} octets", SPLIT_IT))
+            else:
+                found[path.name] = path.read_bytes()
         except OSError as error:
             mistakes.append(Mistake(place, f"it cannot be read: {error.strerror}", "Put it right, or remove it."))
     return found

@@ -22,7 +22,7 @@ from strict_yaml import Mistake, Node, Place, did_you_mean, read_tree
 from .. import dial_string
 from . import answers, grammar, menu
 from .menu import Code, Item, Keys, Lead, Need, OpenTo, Path, Pattern, Screen, Service, Sms, Words
-from .menu_parts import NAME
+from .menu_parts import NAME, TooManyMistakes
 from .menu_screens import ALL_OF, Screens
 
 FORMAT = 2
@@ -30,6 +30,8 @@ FORMAT = 2
 VARIABLE = re.compile(r"\{[a-z][a-z0-9_]*\}\Z")
 _ENGINE_KEY = re.compile(r"0[0-9]?|9[89]|\*|#")
 RESUME_SECONDS_MAX = 3600
+CODES_MAX = 200
+"""Of one service; each is compared with each."""
 
 Files = Mapping[str, bytes]
 """The menu files of a folder: name → octets."""
@@ -66,7 +68,10 @@ def read_service(octets: bytes, file: str, beside: Files) -> Reading:
     if node is None:
         return Reading(None, None, mistakes, frozenset())
     reader = _File(octets, beside)
-    service = reader.service(node)
+    try:
+        service = reader.service(node)
+    except TooManyMistakes as error:
+        return Reading(None, node, (*mistakes, *error.mistakes), frozenset(reader.broken), tuple(reader.uses))
     unreadable = {mistake.place for mistake in mistakes}  # what is said of such a place is said once
     found = (*mistakes, *(each for each in reader.mistakes if each.place not in unreadable))
     return Reading(service, node, found, frozenset(reader.broken), tuple(reader.uses))
@@ -165,7 +170,10 @@ class _File(Screens):
 
     def _codes(self, node: Node | None) -> tuple[Code, ...]:
         found: list[Code] = []
-        for each in self._list(node):
+        nodes = self._list(node)
+        if node and len(nodes) > CODES_MAX:
+            self._wrong(node.place, f"{len(nodes)} codes", f"At most {CODES_MAX}: make more services.")
+        for each in nodes[:CODES_MAX]:
             entries = self._entries(each, grammar.CODE) if each.items else {"code": each}
             text = self._text(entries.get("code"), "a code in quotes")
             go = self._target(entries.get("go"))

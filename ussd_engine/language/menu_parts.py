@@ -24,6 +24,17 @@ SCREEN_NAME = re.compile(r"[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*\Z")
 TRUSTS = ("none", "partner", "operator")
 """How far a link is trusted to say whose number it is, least first."""
 
+MISTAKES_MAX = 200
+"""In one file: what a file with more says of the rest helps nobody, and takes its time."""
+
+
+class TooManyMistakes(Exception):
+    """The file is read no further: `mistakes` are those of it so far."""
+
+    def __init__(self, mistakes: list[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__(f"{len(mistakes)} mistakes")
+
 
 def _near(name: str, others: Iterable[str]) -> str:
     """The name among these that this one may be a misspelling of, or ""."""
@@ -40,6 +51,8 @@ class Parts:
 
     def _wrong(self, place: Place, what: str, cure: str) -> None:
         self.mistakes.append(Mistake(place, what, cure))
+        if len(self.mistakes) >= MISTAKES_MAX:
+            raise TooManyMistakes(self.mistakes)
 
     # --- small parts ----------------------------------------------------------------------------------------------
 

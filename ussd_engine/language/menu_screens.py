@@ -22,7 +22,7 @@ from .menu import (
     ShowScreen,
     Words,
 )
-from .menu_parts import SCREEN_NAME, Parts
+from .menu_parts import SCREEN_NAME, Parts, TooManyMistakes
 
 ALL_OF = ".*"
 """After a name in `broken`: all screens of that file."""
@@ -41,6 +41,7 @@ class Screens(Parts):
         """Every screen of the mapping, under its whole name."""
         if len(node.items) > menu.SCREENS_MAX:
             self._wrong(node.place, f"{len(node.items)} screens", f"At most {menu.SCREENS_MAX}: split the service.")
+            raise TooManyMistakes(self.mistakes)  # what follows would be said of all of them
         found: dict[str, Screen] = {}
         for name, each in self._mapping(node, tuple(node.items)).items():
             if not SCREEN_NAME.match(name) or name in menu.RESERVED:
@@ -139,6 +140,7 @@ class Screens(Parts):
         nodes = self._list(node)
         if node and len(nodes) > menu.OPTIONS_MAX:
             self._wrong(node.place, f"{len(nodes)} options", f"At most {menu.OPTIONS_MAX}: use a `list`.")
+            nodes = nodes[: menu.OPTIONS_MAX]  # there are no keys for more
         keys = [self._key(each) for each in nodes]
         taken = {*keys, *self._own_keys_of()}
         free = (str(number) for number in range(1, 1000) if str(number) not in taken)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -140,3 +141,20 @@ def test_one_mistake_of_yaml_is_one_mistake(folder: Path, file: str, line: str, 
     read = read_folder(folder)
     mistakes = check_files(read.menus, read.name, NETWORKS, LIMITS).mistakes
     assert [place in str(each) for each in mistakes] == [True], mistakes
+
+
+def test_what_is_no_file_or_has_no_end_is_refused_and_not_read(folder: Path) -> None:
+    os.mkfifo(folder / "pipe.yaml")
+    (folder / "zero.yaml").symlink_to("/dev/zero")
+    (folder / "folder.yaml").mkdir()
+    with (folder / "hole.yaml").open("wb") as hole:
+        hole.truncate(10 * 2**30)
+    with pytest.raises(StrictYamlError) as caught:
+        read_folder(folder)
+    told = [str(each).removeprefix(f"{folder}/") for each in caught.value.mistakes]
+    assert told == [
+        "folder.yaml:1:1: it is no file. Remove it.",
+        "hole.yaml:1:1: the file has 10737418240 octets. At most 262144: split it.",
+        "pipe.yaml:1:1: it is no file. Remove it.",
+        "zero.yaml:1:1: it is no file. Remove it.",
+    ]

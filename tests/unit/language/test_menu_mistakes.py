@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from tests.menus_for_tests import HEAD, mistakes_of
+from ussd_engine.language.menu_parts import MISTAKES_MAX
 
 END = "  bye: {end: {ru: Пока, en: Bye}}\n"
 DO = 'into: r, done: bye, refused: {"*": bye}, unknown: bye, not_made: bye'
@@ -128,3 +129,11 @@ screens:
 
 def test_a_menu_without_a_mistake_is_silent() -> None:
     assert not mistakes_of("screens:\n  root: {end: {ru: А, en: A}}\n")
+
+
+def test_a_menu_with_two_hundred_mistakes_is_read_no_further_also_in_a_file_that_it_uses() -> None:
+    wrong = "".join(f"wrong{n}: 1\n" for n in range(1_000))
+    assert len(mistakes_of("screens: {root: {end: {ru: x, en: x}}}\n" + wrong).splitlines()) == MISTAKES_MAX
+    used = "menu: 1\npart: p\nlanguages: {ru: Р, en: E}\nscreens: {a: {end: {ru: x, en: x}}}\n" + wrong
+    told = mistakes_of("use: {file: p.yaml, as: p}\nscreens: {root: {route: [{go: p.a}]}}\n", p=used)
+    assert len(told.splitlines()) == MISTAKES_MAX

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import pytest
 
-from strict_yaml import DEPTH_MAX, OCTETS_MAX, Mistake, Range, StrictYamlError, into, read_text
+from strict_yaml import DEPTH_MAX, MISTAKES_MAX, OCTETS_MAX, Mistake, Range, StrictYamlError, into, read_text
 
 
 def mistakes_in(text: str) -> list[str]:
@@ -115,3 +115,9 @@ def test_every_misfit_of_a_record_is_told_with_its_place() -> None:
         "car.yaml:5:11: text where true or false is expected",
     ):
         assert part in told
+
+
+def test_a_file_with_a_hundred_mistakes_is_read_no_further() -> None:
+    with pytest.raises(StrictYamlError) as caught:
+        read_text(b"a: &a 1\n" * 9_000, "many.yaml")
+    assert len(caught.value.mistakes) == MISTAKES_MAX
