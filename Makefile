@@ -33,7 +33,8 @@ help:
 	@echo "                        test-integration and test-faults are its parts"
 	@echo "make bench              measures; the last figures are in docs/performance.md; ARGS='--only menus'"
 	@echo "                        measures one part alone: a, b (turns), mix, codec, pairs, menus, swaps, core"
-	@echo "make soak               money against a plain model, for long; EXAMPLES=5000 (default 2000)"
+	@echo "make soak               money against a plain model, for long; EXAMPLES=5000 (default 2000); then the whole"
+	@echo "                        engine in simulated worlds; SEEDS=20000 (default 5000)"
 	@echo "make kills              kill -9 of the billing core under payments; KILLS=100 (default 50)"
 	@echo "make stops              SIGTERM of the engine under load; STOPS=50 (default 50)"
 	@echo "make fuzz               octets changed at random against the SMPP layer; CASES=100000 (default 10000000)"
@@ -77,6 +78,7 @@ bench: test-setup
 
 soak: test-setup
 	@SOAK_EXAMPLES=$(or $(EXAMPLES),2000) $(IN) pytest -q --timeout 0 -s tests/property/test_money_machine.py
+	@$(IN) simulation --seeds $(or $(SEEDS),5000)
 
 kills: test-setup
 	@CORE_KILLS=$(or $(KILLS),50) $(IN) pytest -q --timeout 0 tests/faults/test_core_survives_kills.py

@@ -4,7 +4,7 @@ Rules of this file (a shell around `turn`):
 - While a number's turn is being worked on, its further answers are duplicates; until the peer has accepted our
   screen, a further answer gets the same screen again. A new begin takes the number over.
 - A message is walked once. One that comes again gets its screen, and nothing once others have come since (`repeats`).
-- A dialogue that ended with an apology, or was hung up, is over, whatever the store has of it: what is said to it later
+- A dialogue that ended with an apology, is over, whatever the store has of it: what is said to it later
   is told so, and what was apologised for gets its apology again.
 - A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
@@ -62,7 +62,7 @@ class Dialogues:
         self._waiting: dict[Bind, deque[Exchange]] = {}
         self._repeats = Repeats()
         self._given_up: OrderedDict[str, GivenUp] = OrderedDict()
-        """By number, what was apologised for or hung up last."""
+        """By number, what was apologised for last."""
         self._rated: set[Bind] = set()
         """Binds for whose rate a timer runs."""
 
@@ -106,7 +106,6 @@ class Dialogues:
     def _aborted(self, exchange: Exchange, before: Exchange | None, cause: str) -> None:
         self._metrics.aborts.inc()
         self._overtake(before)
-        self._give_up(exchange)
         self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, cause, exchange.thread.reference))
 
     def _turn_away(self, exchange: Exchange) -> None:
@@ -148,7 +147,7 @@ class Dialogues:
         return given_up.over
 
     def _give_up(self, exchange: Exchange) -> None:
-        """The dialogue is over for who holds the phone: an apology is on its way, or it was hung up."""
+        """The dialogue is over for who holds the phone: an apology is on its way."""
         ports, taking = self._turns.ports, exchange.taking
         began = ports.wall_clock() - (self._now() - exchange.started)
         self._given_up[exchange.msisdn] = GivenUp(exchange, Over(taking.session_id if taking else "", began))
