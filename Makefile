@@ -36,7 +36,7 @@ help:
 	@echo "make chaos              breaks the whole system in every way: kills, failpoints, lost answers, floods, attackers;"
 	@echo "                        ARGS='kills --scale 0.1 --seed 7' a tenth of one campaign; ARGS=--list names them"
 	@echo "make soak               for long: half an hour of load with a fault a minute, money against a plain model;"
-	@echo "                        EXAMPLES=5000 (default 2000)"
+	@echo "                        EXAMPLES=5000 (default 2000); then simulated worlds; SEEDS=20000 (default 5000)"
 	@echo "make stops              SIGTERM of the engine under load; STOPS=50 (default 50)"
 	@echo "make fuzz               octets changed at random against the SMPP layer; CASES=100000 (default 10000000)"
 	@echo "make peers              fetches what the tests talk to that is not ours into .peers: node-smpp, tshark, Net::SMPP"
@@ -84,6 +84,7 @@ chaos: test-setup
 soak: test-setup
 	@$(IN) chaos soak $(ARGS)
 	@SOAK_EXAMPLES=$(or $(EXAMPLES),2000) $(IN) pytest -q --timeout 0 -s tests/property/test_money_machine.py
+	@$(IN) simulation --seeds $(or $(SEEDS),5000)
 
 stops: test-setup
 	@ENGINE_STOPS=$(or $(STOPS),50) $(IN) pytest -q --timeout 0 -s tests/integration/engine/test_stopping.py

@@ -91,6 +91,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     """How many other numbers this one manages."""
     acting_for: str = ""
     """The managed number that is spoken for, and that calls are about; "" when it is one's own."""
+    hung_up: bool = False
+    """It is over, and only kept to be gone on with when its service is dialled again."""
 
 
 class Stamp(NamedTuple):

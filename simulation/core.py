@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
 from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
-from billing.contract import OPERATIONS, Operation, Secret
+from billing.contract import OPERATIONS, Operation, Secret, Value
 from ussd_engine.language.sample import PROFILES, Sample
 
 from .judge import Judge
@@ -27,6 +28,9 @@ from .weather import Weather
 
 SLOW_SECONDS_MAX = 25.0
 SAME_SMS_SECONDS = 10.0
+_SERVICE: Mapping[str, Value] = {
+    "name": "DosTek", "account_kind": "inn", "digits_min": 14, "digits_max": 14, "sum_min": 1, "sum_max": 9999,
+}  # fmt: skip
 _encoder = msgspec.json.Encoder(order="deterministic")
 
 
@@ -84,6 +88,10 @@ class Core:
                 return self._set_language(call)
             case "wallet.state":
                 return money.state(call)
+            case "wallet.categories" if self._chance.hits(0.8):
+                return Done({"categories": [{"id": f"c{at}", "name": f"Category {at}"} for at in range(1, 15)]})
+            case "wallet.services" if self._chance.hits(0.8):
+                return Done({"services": [{**_SERVICE, "id": f"s{at}"} for at in range(1, 15)]})
             case "wallet.quote_transfer" | "wallet.quote_mobile" | "wallet.quote_payment":
                 return money.quote(call)
             case "wallet.confirm":

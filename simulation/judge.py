@@ -32,6 +32,7 @@ from .trace import Trace
 SLACK_SECONDS = 0.5
 """On the way of a message, in either direction."""
 KEPT_SECONDS_MAX = 3600.0
+SECRET_SCREENS = ("pin", "pin_of_phone", "pin_again")
 SPLIT_SECONDS = 2.0
 """A number that is heard by two processes at a time may be answered by one and wait for the other."""
 _UNTIED = re.compile(r"[^0-9A-Za-z-]+")
@@ -273,23 +274,26 @@ class Judge:
         """Nobody may write this down."""
         self._secrets.add(text)
 
-    def public(self, text: str) -> None:
-        """Somebody has typed it where everything is written down."""
-        self._secrets.discard(text)
-
-    def kept(self, octets: bytes, seconds: float) -> None:
-        """Something is stored."""
+    def kept(self, octets: bytes, seconds: float, before: bytes | None) -> None:
+        """Something is stored. Who types a secret on a screen that asks for something else has told it to everybody."""
         if not 0 < seconds <= KEPT_SECONDS_MAX:
             self.breaks(f"a dialogue is stored for {seconds} s")
-        self.written("the store", msgspec.to_builtins(from_octets(octets)))
+        session, old = from_octets(octets), None if before is None else from_octets(before)
+        found = self._secrets_in(msgspec.to_builtins(session))
+        if old is not None and old.id == session.id and old.screen not in SECRET_SCREENS:
+            self._secrets -= found
+        elif found:
+            self.breaks(f"the secrets {sorted(found)} stand in the store, on {session.service}/{session.screen}")
+
+    def _secrets_in(self, what: Any) -> set[str]:
+        return (
+            {word for text in _texts(what) for word in _UNTIED.split(text)} & self._secrets if self._secrets else set()
+        )
 
     def written(self, where: str, what: Any) -> None:
         """Something is written down, where no secret may be."""
-        if not self._secrets:
-            return
-        for text in _texts(what):
-            if not self._secrets.isdisjoint(_UNTIED.split(text)):
-                self.breaks(f"a secret stands in {where}: {text!r}")
+        for found in sorted(self._secrets_in(what)):
+            self.breaks(f"the secret {found} stands in {where}: {what}")
 
     # --- the log ---
 

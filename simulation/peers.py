@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 
 BINDS_MAX = 2
 REBIND_SECONDS = (0.2, 3.0)
+FOR_A_WHILE = (constants.ESME_RSYSERR, constants.ESME_RTHROTTLED)
+"""After these an SMS comes again."""
 PASSWORD = "secret"  # noqa: S105 - of a centre that is none
 LIMITS = Limits(window_out=1000, window_in=1000, window_in_max=1000)
 
@@ -210,7 +212,7 @@ class Centre:
         handset.bind = bind
         self._send(bind, pdu, f"{kind.value} …{handset.number[-4:]}")
         if self._chance.hits(self._weather.repeated_elsewhere):
-            self.loop.call_later(self._chance.between(0.0, 12.0), self._say_elsewhere, pdu, handset)
+            self.loop.call_later(self._later(), self._say_elsewhere, pdu, handset)
         return bind.engine
 
     def say_sms(self, handset: Handset, short_number: str, text: str) -> None:
@@ -230,7 +232,11 @@ class Centre:
         bind.connection.send(pdu, self.loop.time(), what)
         octets = bind.flush()
         if self._chance.hits(self._weather.repeated):
-            self.loop.call_later(self._chance.between(0.0, 15.0), self._repeat, bind, octets, what)
+            self.loop.call_later(self._later(), self._repeat, bind, octets, what)
+
+    def _later(self) -> float:
+        """When a message comes again: at once, while it is worked on, or when its subscriber is further."""
+        return self._chance.between(0.0, self._chance.pick((0.05, 1.0, 15.0)))
 
     def _repeat(self, bind: Bind, octets: bytes, what: str) -> None:
         if bind.is_bound:
@@ -248,7 +254,11 @@ class Centre:
             return
         if response.command_status:
             self.trace.note(self.link.name, f"{what}: {constants.status_name(response.command_status)}")
-        if str(what).startswith("sms") and response.command_status and isinstance(request, SubmitSm | DeliverSm):
+        if (
+            str(what).startswith("sms")
+            and response.command_status in FOR_A_WHILE
+            and isinstance(request, SubmitSm | DeliverSm)
+        ):
             self.loop.call_later(self._chance.between(1.0, 9.0), self._sms_again, request)
 
     def _sms_again(self, pdu: Carried) -> None:

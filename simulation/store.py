@@ -65,7 +65,7 @@ class Memory:
             return old
         self._remember()
         if octets:
-            self._judge.kept(octets, seconds)
+            self._judge.kept(octets, seconds, old)
             self._kept[msisdn] = _Kept((octets, self._loop.time() + seconds))
         else:
             self._kept.pop(msisdn, None)

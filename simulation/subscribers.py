@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ussd_engine.dialect import Kind
 
+from .judge import SECRET_SCREENS
 from .loop import Chance
 from .peers import Centre, Handset, Heard
 
@@ -28,7 +29,6 @@ NONSENSE = ("", "0", "00", "98", "1", "2", "3", "9", "77777", "x" * 182, "ПИН
 _DIGITS = re.compile(r"(?<![0-9])([1-9][0-9])\Z", re.MULTILINE)
 _PHONE = re.compile(r"8 (702 [0-9]{3} [0-9]{4})")
 _SUM = re.compile(r"^([0-9]{2,6}) ?\+", re.MULTILINE)
-PIN_SCREENS = ("pin", "pin_of_phone", "pin_again")
 PAID = ("common.paid", "common.paid_by_sms")
 NOT_PAID = (
     "common.nothing_paid", "common.expired", "common.not_accepted", "common.no_money", "common.sorry",
@@ -56,6 +56,7 @@ class Subscriber:
         self._service = ""
         self._session = b""
         self._sum = ""
+        self._typed = ""
         self._wanted = ""
         """What this dialogue will have paid or reserved: a sum, or a number."""
         self._confirmed = ""
@@ -71,10 +72,10 @@ class Subscriber:
     async def live(self) -> None:
         """Dials, reads, presses, and dials again, until the run comes to its end."""
         while not self._world.is_ending:
-            await asyncio.sleep(self._chance.between(0.5, 12.0))
+            await asyncio.sleep(self._chance.between(0.2, 5.0))
             if self._world.is_ending:
                 return
-            if self._chance.hits(0.2):
+            if self._chance.hits(0.2) and self._centre.link.name == "kcell":
                 self._send_sms()
             else:
                 await self._dialogue()
@@ -86,16 +87,20 @@ class Subscriber:
         code, presses = self._errand()
         self._service = {"*900#": "wallet", "*222#": "numbers"}.get(f"*{code.strip('*#').split('*')[0]}#", "")
         self._code = f"*{code.strip('*#').split('*')[0]}#"
-        self._session, self._wanted, self._confirmed, self._sum = self._centre.new_session(), "", "", ""
+        self._session, self._wanted, self._confirmed = self._centre.new_session(), "", ""
+        self._typed = self._sum = ""
         while not self.handset.screens.empty():
             self.handset.screens.get_nowait()
         if not self._say(Kind.BEGIN, code):
             return
         for _ in range(PRESSES_MAX):
             seen = await self._screen()
+            if seen is None and self._typed and self._chance.hits(0.6):
+                self._press(self._typed)  # perhaps it was lost on the way
+                seen = await self._screen()
             if seen is None or seen.ends:
                 return
-            await asyncio.sleep(self._chance.pick((0.05, 0.5, 2.0, 6.0)))
+            await asyncio.sleep(self._chance.pick((0.05, 0.3, 1.0, 4.0)))
             if not self.handset.screens.empty():
                 continue  # another screen stands there by now
             if self._chance.hits(self._world.weather.impatient) and not await self._is_odd():
@@ -159,15 +164,10 @@ class Subscriber:
         return bool(engine)
 
     def _press(self, text: str) -> None:
-        if text == self.pin and not self._stands_on_secret():
-            self._world.judge.public(text)  # a screen that is gone was answered: the next one keeps what is typed
+        self._typed = text
         self._say(Kind.REPLY, text)
         if self._chance.hits(self._world.weather.impatient):
             self._say(Kind.REPLY, text)
-
-    def _stands_on_secret(self) -> bool:
-        session = self._world.memory.session(self.number)
-        return session is not None and session.screen in PIN_SCREENS
 
     # --- what they come for ---
 
@@ -189,7 +189,7 @@ class Subscriber:
 
     def _pays(self, text: str) -> str:
         screen = self._world.reader.screen("wallet", text)
-        if screen in PIN_SCREENS:
+        if screen in SECRET_SCREENS:
             found = _SUM.search(text)
             self._wanted = found[1] if found is not None else self._wanted
             wrong = self._chance.hits(0.1)
@@ -222,8 +222,6 @@ class Subscriber:
     # --- SMS ---
 
     def _send_sms(self) -> None:
-        if self._centre.link.config.role != "server":
-            return
         choices = (("111", "BAL"), ("111", "LANG RU"), ("111", "HELP"), ("4259", self._chance.digits(8)), ("4259", "x"))
         short_number, text = self._chance.pick(choices)
         if text.isdigit():

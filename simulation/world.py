@@ -65,7 +65,9 @@ class World:
         weather = self.weather
         self.apologies_count = not (weather.repeated_elsewhere and (weather.engines > 1 or weather.crash_seconds))
         """An apology is the last word on what was confirmed: no other process can hear the same again."""
-        self.judge.counts_records = weather.engines == 1 and not weather.store_late
+        self.judge.counts_records = weather.engines == 1 and not (
+            weather.store_late or weather.store_lost or weather.store_unacknowledged
+        )
         self.is_ending = False
         self._starts = 0
 
@@ -232,7 +234,7 @@ class World:
             is_done = (subscriber.number, what) in ledger
             if word == "done" and not is_done:
                 self.judge.breaks(f"{who} was told that {what} is done, and it is not")
-            if word == "checking" and not subscriber.by_sms.get(what) and self.judge.nobody_died:
+            if word == "checking" and not subscriber.by_sms.get(what) and self._is_promised(subscriber.number, what):
                 self.judge.breaks(f"{who} was told that {what} is being checked, and never what became of it")
             if word == "not done" and is_done:
                 self.judge.breaks(f"{who} was told that {what} is not done, and it is")
@@ -242,6 +244,14 @@ class World:
                 self.judge.breaks(f"{who} was told by SMS that {what} is done, and it is not")
             if "wallet.not_paid" in events and is_done:
                 self.judge.breaks(f"{who} was told by SMS that {what} is not done, and it is")
+
+    def _is_promised(self, number: str, what: str) -> bool:
+        """Whether the core has said that it will tell. A process that is killed asks no more, and of a refusal whose
+        answer was lost nobody tells."""
+        intents = self.core.money.intents.values()
+        return self.judge.nobody_died and any(
+            each.msisdn == number and each.what == what and (each.promised or each.state == "done") for each in intents
+        )
 
     def _check_end(self) -> None:
         """The engines are stopped: nothing runs any more."""

@@ -5,7 +5,7 @@ Rules of this file (a shell around `turn`):
   screen, a further answer gets the same screen again. A new begin takes the number over.
 - What comes on the heels of an abort is taken when the abort has been: it finds the dialogue ended.
 - A message is walked once. One that comes again gets its screen, and nothing once others have come since (`repeats`).
-- A dialogue that ended with an apology, or was hung up, is over, whatever the store has of it: what is said to it later
+- A dialogue that ended with an apology is over, whatever the store has of it: what is said to it later
   is told so, and what was apologised for gets its apology again.
 - A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
@@ -66,7 +66,7 @@ class Dialogues:
         """By number, the abort that is being worked on."""
         self._repeats = Repeats()
         self._given_up: OrderedDict[str, GivenUp] = OrderedDict()
-        """By number, what was apologised for or hung up last."""
+        """By number, what was apologised for last."""
 
     @property
     def has_work(self) -> bool:
@@ -108,7 +108,6 @@ class Dialogues:
     def _aborted(self, exchange: Exchange, before: Exchange | None, cause: str) -> None:
         self._metrics.aborts.inc()
         self._overtake(before)
-        self._give_up(exchange)
         number = exchange.msisdn
         ending = self._work.begin(self._turns.hang_up(number, exchange.link, cause, exchange.thread.reference))
         self._ending[number] = ending
@@ -169,7 +168,7 @@ class Dialogues:
         return given_up.over
 
     def _give_up(self, exchange: Exchange) -> None:
-        """The dialogue is over for who holds the phone: an apology is on its way, or it was hung up."""
+        """The dialogue is over for who holds the phone: an apology is on its way."""
         ports, taking = self._turns.ports, exchange.taking
         began = ports.wall_clock() - (self._now() - exchange.started)
         self._given_up[exchange.msisdn] = GivenUp(exchange, Over(taking.session_id if taking else "", began))

@@ -112,7 +112,7 @@ class Exchange:
 
 
 class GivenUp(NamedTuple):
-    """A message with whose screen, an apology, a dialogue has ended; or with which it was hung up."""
+    """A message with whose screen, an apology, a dialogue has ended."""
 
     exchange: Exchange
     over: Over

@@ -20,7 +20,7 @@ from .language.menu import AskScreen, Service
 from .language.talk_answers import outcome_word
 from .language.walk import ANSWERED, Make, Mark, MenuLoop, Show, Step
 from .record import ENDED, OUR_FAULT, SLOW_BACK_END
-from .turn import ENDED_SECONDS, GRACE_SECONDS, Answer, Begin, Reply, Turns, is_another, spoken_language
+from .turn import ENDED_SECONDS, GRACE_SECONDS, Answer, Begin, Reply, Turns, is_another, is_over, spoken_language
 
 
 class _Repeated(Exception):
@@ -187,7 +187,7 @@ class Taking:
     async def _known(self, request: Begin | Answer) -> Reply | None:
         """What was heard before is worked on or answered already, if it is still what the dialogue heard last."""
         session = await self._ports.store.load(request.msisdn)
-        if session is None or session.link != self._link.name or session.input_mark != self._mark:
+        if session is None or session.link != self._link.name or session.input_mark != self._mark or session.hung_up:
             return None
         self._session = session
         return await self._again(session)
@@ -216,12 +216,14 @@ class Taking:
     async def _answer(self, request: Answer) -> Reply | None:
         turns, ports = self._turns, self._ports
         session = await ports.store.load(request.msisdn)
-        over = session is None or session.ended or is_another(session, request.reference) or request.over.has(session)
+        over = (
+            session is None or is_over(session) or is_another(session, request.reference) or request.over.has(session)
+        )
         if over and request.dialled is not None and (session is None or session.input_mark != self._mark):
             return await self._begin(Begin(*request[:2], request.dialled, self._mark, request.until, request.reference))
         if session is None or session.link != self._link.name:  # a dialogue is walked on the link where it began
             return turns.own_words("dial_again", self._link)
-        if is_another(session, request.reference) or request.over.has(session):
+        if session.hung_up or is_another(session, request.reference) or request.over.has(session):
             return turns.own_words("dial_again", self._link, session.language)
         if session.pending is None and session.input_mark == self._mark:
             return Reply(session.shown, session.ended)

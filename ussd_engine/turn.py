@@ -32,6 +32,8 @@ from .versions import Versions
 
 ENDED_SECONDS = 60.0
 """How long an ended dialogue is remembered, so that a repeat of its last input gets the same screen."""
+HANG_UP_TRIES = 3
+"""A turn that is being worked on keeps its session a few times; who hangs up tries as often."""
 GRACE_SECONDS = 15.0
 """So long after its last moment a silent dialogue lies in the store, so that its end can be told (`chronicle`)."""
 
@@ -158,21 +160,28 @@ class Turns:
         """
         ports = self.ports
         try:
-            session = await ports.store.load(msisdn)
-            if session is None or session.link != link.name or is_another(session, reference):
-                return
-            if begun_by and session.input_mark != begun_by:
-                return
-            service = await ports.versions.of(session.service, session.menu)
-            if service is not None and service.resume_seconds and walk.can_be_resumed(service, session):
-                cut_off = replace(session, version=session.version + 1, at=ports.wall_clock())
-                await ports.store.save(cut_off, stamp_of(session), service.resume_seconds)
-            else:
-                await ports.store.forget(msisdn, session.id)
-            if not session.ended:
-                ports.witness.ended(session, cause)
+            for _ in range(HANG_UP_TRIES):
+                session = await ports.store.load(msisdn)
+                if session is None or session.link != link.name or is_another(session, reference):
+                    return
+                if session.hung_up or (begun_by and session.input_mark != begun_by):
+                    return
+                if await self._hung_up(session):
+                    if not session.ended:
+                        ports.witness.ended(session, cause)
+                    return
         except (StoreAway, UnreadableSession) as error:
             ports.witness.failed(f"{type(error).__name__}: {error}", msisdn)
+
+    async def _hung_up(self, session: Session) -> bool:
+        """Ends the dialogue in the store; False when a turn came between."""
+        ports = self.ports
+        service = await ports.versions.of(session.service, session.menu)
+        if service is None or not service.resume_seconds or not walk.can_be_resumed(service, session):
+            await ports.store.forget(session.msisdn, session.id)
+            return True
+        cut_off = replace(session, version=session.version + 1, at=ports.wall_clock(), hung_up=True)
+        return await ports.store.save(cut_off, stamp_of(session), service.resume_seconds)
 
     async def is_in_dialogue(self, msisdn: str) -> bool:
         """Whether the number has a dialogue that goes on, wherever. Raises StoreAway."""
@@ -181,7 +190,7 @@ class Turns:
             session = await ports.store.load(msisdn)
         except UnreadableSession:
             return True  # of another release: it is somebody's
-        return session is not None and not session.ended and ports.wall_clock() - session.at < ports.idle_seconds
+        return session is not None and not is_over(session) and ports.wall_clock() - session.at < ports.idle_seconds
 
     async def refer(self, msisdn: str, mark: str, reference: str) -> None:
         """The dialogue that this input has begun goes on under this session number of the peer's.
@@ -211,6 +220,11 @@ class Turns:
                 self.off,
             )  # fmt: skip
         return self._terms[link.name]
+
+
+def is_over(session: Session) -> bool:
+    """Whether nothing can be answered in it any more."""
+    return session.ended or session.hung_up
 
 
 def is_another(session: Session, reference: str) -> bool:

@@ -44,6 +44,7 @@ def question(cut_off: Session, begun: Session, words: str) -> Session:
         asking=RESUME,
         resumed=cut_off.id,
         shown=words,
+        hung_up=False,
     )
 
 

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
 from billing.calls import Call, Done, Outcome
 from masking import Masker
 from sessions.redis_store import RedisStore
+from sessions.store import StoreAway
 from smpp.constants import ESME_RMSGQFUL, ESME_RSYSERR, ESME_RTHROTTLED
 from smpp.dial import dial
 from smpp.errors import TooFast, WindowFull
@@ -482,6 +483,62 @@ async def test_a_dial_again_that_waits_for_room_is_said_when_there_is_some(desk:
     bind.room = 1
     desk.queues.room(cast(Bind, bind))
     assert len(bind.sent) == 2
+
+
+async def test_a_message_that_comes_again_after_others_is_no_answer_to_anything(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 18)
+    await desk.accepts(bind)
+    for text, op in (("*111#", 1), ("9", 18)):  # the begin, and the answer once more
+        desk.sequence = 0 if op == 1 else 1
+        await desk.says(bind, text, op)
+        await desk.accepts(bind)
+    assert bind.screens == ["Меню", "Язык", "Язык"]
+
+
+async def test_an_apology_is_the_end_also_when_its_message_comes_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    monkeypatch.setattr(desk.store, "save", _away)
+    await desk.says(bind, "9", 18)
+    await desk.accepts(bind)
+    monkeypatch.undo()
+    desk.sequence -= 1
+    await desk.says(bind, "9", 18)
+    await desk.says(bind, "9", 18)
+    apology = "Сервис временно недоступен. Повторите чуть позже."
+    assert bind.screens == ["Меню", apology, apology, "Сеанс завершён. Наберите код заново."]
+    await desk.accepts(bind)
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 18)
+    assert bind.screens[-2:] == ["Меню", "Язык"]
+
+
+async def _away(*_arguments: object) -> bool:
+    raise StoreAway("no answer in time")
+
+
+async def test_a_turn_whose_dialogue_is_lost_meanwhile_is_not_silent(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    saves = desk.store.save
+
+    async def emptied(*arguments: Any) -> bool:
+        await desk.store.forget(NUMBER, arguments[0].id)
+        return await saves(*arguments)
+
+    monkeypatch.setattr(desk.store, "save", emptied)
+    await desk.says(bind, "9", 18)
+    assert bind.screens == ["Меню", "Сеанс завершён. Наберите код заново."]
 
 
 # --- beside SMS -----------------------------------------------------------------------------------------------------

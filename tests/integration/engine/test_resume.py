@@ -142,3 +142,12 @@ async def test_the_cut_dialogue_is_told_of_as_ended_and_the_resumed_one_names_it
     assert last.resumed
     assert last.resumed != last.id
     assert last.path == ("town",)
+
+
+async def test_what_was_hung_up_is_only_gone_on_with_when_it_is_dialled(cut_off: Phone) -> None:
+    assert await cut_off.send("Алматы") == Reply("Сеанс завершён. Наберите код заново.", True)
+    told = list(cut_off.notes.ended_as)
+    await cut_off.hang_up()
+    assert cut_off.notes.ended_as == told  # once is enough
+    assert await cut_off.dial("100") == QUESTION
+    assert await cut_off.send("1") == Reply("Айгуль, город?\n0 Назад", False)

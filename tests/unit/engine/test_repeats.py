@@ -1,0 +1,32 @@
+"""What comes again, and what it was the last of."""
+
+from __future__ import annotations
+
+from ussd_engine import repeats
+from ussd_engine.repeats import Repeat, Repeats
+
+
+def test_the_last_message_comes_again_and_those_before_it_are_outdated() -> None:
+    heard = Repeats()
+    assert [heard.hears("7", mark, 0.0) for mark in ("a/1", "a/2", "a/2", "a/1", "a/3")] == [
+        Repeat.NEW, Repeat.NEW, Repeat.AGAIN, Repeat.OUTDATED, Repeat.NEW,
+    ]  # fmt: skip
+    assert heard.hears("8", "a/2", 0.0) is Repeat.NEW  # another number's
+
+
+def test_after_a_minute_a_mark_is_a_new_message() -> None:
+    heard = Repeats()
+    heard.hears("7", "a/1", 0.0)
+    assert heard.hears("7", "a/1", repeats.KEPT_SECONDS) is Repeat.AGAIN
+    assert heard.hears("7", "a/1", repeats.KEPT_SECONDS + 1) is Repeat.NEW
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    heard = Repeats()
+    for number in range(repeats.NUMBERS_MAX + 10):
+        heard.hears(str(number), "a/1", 0.0)
+    assert heard.hears("0", "a/1", 0.0) is Repeat.NEW
+    for mark in range(repeats.OF_A_NUMBER_MAX + 1):
+        heard.hears("x", f"a/{mark}", 0.0)
+    assert heard.hears("x", "a/0", 0.0) is Repeat.NEW
+    assert heard.hears("x", "a/2", 0.0) is Repeat.OUTDATED
