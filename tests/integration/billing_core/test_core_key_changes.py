@@ -44,7 +44,7 @@ async def opened(core: Core, number: str, inn: str) -> None:
     names = {"first_name": "Айбек", "last_name": "Асанов", "offer": "accepted"}
     assert await core.do("wallet.register", number, **names, inn=inn) == Done({})
     sent = await core.sent(number, "wallet.registered", "pin")
-    assert await change_pin(core, number, sent, PIN) == Done({})
+    assert sent == PIN or await change_pin(core, number, sent, PIN) == Done({})  # one in 10,000 is made as it is chosen
 
 
 async def pepper_of_pin(owner: asyncpg.Connection, number: str) -> str:

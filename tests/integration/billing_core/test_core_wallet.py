@@ -46,7 +46,7 @@ async def opened(core: Core, number: str, pin: str = PIN, som: int = 1000) -> No
     inn = f"220051990{next(_persons):05}"
     assert await core.do("wallet.register", number, **names, inn=inn) == Done({})
     sent = await core.sent(number, "wallet.registered", "pin")
-    assert await change_pin(core, number, sent, pin) == Done({})
+    assert sent == pin or await change_pin(core, number, sent, pin) == Done({})  # one in 10,000 is made as it is chosen
     if som:
         topped_up = await core.do("wallet.top_up", number, sum={"minor": som * 100, "currency": KGS}, place="b1")
         assert topped_up == Done({"balance": {"minor": som * 100, "currency": KGS}})
