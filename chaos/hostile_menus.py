@@ -116,10 +116,10 @@ async def over_the_engine(siege: Siege) -> None:
     """A hostile file is put into the engine's own folder: `/health` tells of it, and nothing else happens."""
     menus = siege.stand.folder / "menus"
     engine = (menus / ENGINE).read_bytes()
-    hostile = {each.what: each for each in bombs(engine)}
     began, version = time.monotonic(), (await _health(siege))["version"]
     for what in SHOWN_TO_ENGINE if siege.terms.scale >= 1 else SHOWN_TO_ENGINE[:1]:
-        await _shown(siege, menus, hostile[what], version)
+        hostile = next(each for each in bombs(engine) if each.what == what)
+        await _shown(siege, menus, hostile, version)
     siege.check((await _health(siege))["version"] == version, "other menus are in force than before")
     p99 = siege.pulse.p99(began)
     siege.report.figures["p99 of turns while menus are refused, ms"] = round(p99, 1)

@@ -14,6 +14,7 @@ from typing import Final
 from billing.contract import OPERATIONS
 from chaos import trust_walks
 from chaos.siege import PASSWORD, UNTRUSTED, Siege, number
+from chaos.stand import CENTRES
 from smpp import constants as c
 from smpp.dial import dial
 from smpp.fake_smsc import NotServed
@@ -22,10 +23,8 @@ from smpp.link import Link
 from smpp.pdu import BindTransceiver, DeliverSm, DeliverSmResp, Pdu, SubmitSm, Tlv, find_tlv
 from smpp.reactor import reactor_on
 from smpp.text import decode_text
-from ussd_engine.compiler import job_of, terms_of
-from ussd_engine.config import read_settings
-from ussd_engine.language.catalog import check_files
 from ussd_engine.language.menu import serves
+from ussd_engine.language.menu_file import read_service
 from ussd_engine.menu_folder import read_folder
 
 WALKS: Final = 1_500
@@ -60,7 +59,13 @@ async def tried(siege: Siege) -> None:
     chance = siege.terms.chance("untrusted")
     walks = siege.terms.times(WALKS, len(phones))
     shares = [walks // len(phones)] * len(phones)
-    await asyncio.gather(*(_walk(phone, share, chance) for phone, share in zip(phones.values(), shares, strict=True)))
+    codes = await asyncio.to_thread(_codes, siege)
+    await asyncio.gather(
+        *(
+            _walk(phone, codes[phone.network], share, chance)
+            for phone, share in zip(phones.values(), shares, strict=True)
+        )
+    )
     await hijacked(siege, phones["none-megacom"])
     await _look_at_the_core(siege)
     for phone in phones.values():
@@ -128,8 +133,7 @@ class Phone:
     def gone(self, link: Link, reason: str) -> None: ...
 
 
-async def _walk(phone: Phone, walks: int, chance: random.Random) -> None:
-    codes = await asyncio.to_thread(_codes_of, phone)
+async def _walk(phone: Phone, codes: list[str], walks: int, chance: random.Random) -> None:
     numbers = [number(phone.network, at) for at in phone.numbers]
     for at in range(walks):
         msisdn, code = chance.choice(numbers), codes[at % len(codes)]
@@ -150,13 +154,17 @@ def _pressed(shown: str, chance: random.Random) -> str:
     return chance.choice([*keys, *keys, "1234", "12345678", "7010000001", "0555000001", "100", "1"])
 
 
-def _codes_of(phone: Phone) -> list[str]:
-    """What can be dialled in this network, codes that lead further in among them."""
-    folder = read_folder(phone._siege.stand.folder / "menus")
-    terms = terms_of(job_of(read_settings(phone._siege.stand.config)))
-    services = check_files(folder.menus, folder.name, terms.networks, terms.dialects).services.values()
-    heads = {f"*{'*'.join(code.head)}#" for each in services if serves(each, phone.network) for code in each.dial}
-    return sorted(heads | {f"{head[:-1]}*{first}*{second}#" for head in heads for first in "123456" for second in "12"})
+def _codes(siege: Siege) -> dict[str, list[str]]:
+    """What can be dialled in each network, codes that lead further in among them."""
+    folder = read_folder(siege.stand.folder / "menus")
+    readings = (read_service(octets, name, folder.menus) for name, octets in folder.menus.items())
+    services = [each.service for each in readings if each.service is not None]
+    found = {}
+    for network in CENTRES:
+        heads = {f"*{'*'.join(code.head)}#" for each in services if serves(each, network) for code in each.dial}
+        further = {f"{head[:-1]}*{first}*{second}#" for head in heads for first in "123456" for second in "12"}
+        found[network] = sorted(heads | further)
+    return found
 
 
 async def hijacked(siege: Siege, phone: Phone) -> None:
