@@ -26,7 +26,7 @@ async def run(terms: Terms) -> Report:
     many_sockets()
     async with Stand(terms.folder, terms.say, change=partial(besieged, terms.folder)) as stand:
         served = [number("kcell", at) for at in range(SERVED)]
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
             async with Pulse(stand.centres["kcell"], served, DIALOGUES_A_SECOND) as pulse:
                 await _attack(Siege(stand, terms, report, pulse, processes))
     report.figures["dialogues begun"] = len(pulse.seconds)
