@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from types import ModuleType
@@ -46,5 +47,7 @@ async def _attack(siege: Siege) -> None:
 
 async def _one_by_one(siege: Siege, *parts: ModuleType) -> None:
     for part in parts:
-        siege.terms.say(f"{part.__name__.removeprefix('chaos.').replace('_', ' ')} …")
+        name, began = part.__name__.removeprefix("chaos.").replace("_", " "), time.monotonic()
+        siege.terms.say(f"{name} …")
         await part.run(siege)
+        siege.report.figures[f"{name}, seconds"] = round(time.monotonic() - began, 1)

@@ -44,7 +44,7 @@ async def run(siege: Siege) -> None:
 
 async def judged(siege: Siege) -> None:
     """Every bomb, and our menus changed at random."""
-    work = partial(judge, seed=siege.terms.seed, count=siege.terms.times(FILES, 30))
+    work = partial(judge, seed=siege.terms.seed, count=siege.terms.times(FILES, 15))
     folder = siege.stand.folder / "hostile"
     figures, failures = await siege.apart(work, str(siege.stand.config), str(REPOSITORY / "menus"), str(folder))
     siege.report.figures |= figures
