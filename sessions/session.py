@@ -91,6 +91,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     """How many other numbers this one manages."""
     acting_for: str = ""
     """The managed number that is spoken for, and that calls are about; "" when it is one's own."""
+    counts: bytes = b""
+    """Where the peer counts: the sequences of the inputs that were taken, an octet each."""
 
 
 class Stamp(NamedTuple):

@@ -3,7 +3,13 @@
 Rules of this file (a shell around `turn`):
 - While a number's turn is being worked on, its further answers are duplicates; until the peer has accepted our
   screen, a further answer gets the same screen again. A new begin takes the number over.
-- A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
+- A begin that says the same as the one before it, before our screen was accepted, is a repeat on whatever bind it
+  comes.
+- The same octets under the same sequence number of the same connection are a repeat for a minute, whatever has come
+  since: what the dialogue has gone past gets nothing, and ends nothing.
+- What this process has on its way it tells the others, when they ask (`standing`).
+- A screen leaves on the bind on which its input came, a repeated one on the bind of the repeat; if that is gone or
+  cannot carry it, on another of the same link.
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
   the dialect has one: it belongs to a dialogue that is gone.
 - A turn that outlives its deadline is apologised for once, and its own screen is never sent.
@@ -17,6 +23,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from sessions.neighbours import Standing
 from smpp.errors import TooFast, WindowFull, WrongState
 from smpp.pdu import Pdu
 
@@ -26,11 +33,12 @@ from .config import Link
 from .dial_string import Dialled
 from .dialect import Kind
 from .exchange import Exchange, Fate, Pushed
+from .lately import Lately
 from .metrics import Metrics
 from .over_smpp import Message
 from .record import NETWORK_ABORT, USER_ABORT
 from .taking import Taking
-from .turn import Answer, Begin, Reply, Turns
+from .turn import Answer, Begin, Reply, Sameness, Turns
 from .work import Work
 
 if TYPE_CHECKING:
@@ -55,6 +63,7 @@ class Dialogues:
         self._work = work
         self._metrics = metrics
         self._exchanges: dict[str, Exchange] = {}
+        self._lately = Lately()
         self._waiting: dict[Bind, deque[Exchange]] = {}
         self._rated: set[Bind] = set()
         """Binds for whose rate a timer runs."""
@@ -67,6 +76,8 @@ class Dialogues:
     def heard(self, bind: Bind, link: Link, message: Message) -> None:
         """A message of a dialogue, accepted on the wire."""
         exchange = Exchange(bind, link, message, self._now())
+        is_told = message.kind is Kind.BEGIN or not message.counted  # numbers of sessions come again, and their counts
+        repeated = is_told and self._lately.hears(exchange.msisdn, exchange.mark, exchange.started)
         before = self._exchanges.get(exchange.msisdn)
         if before is not None and before.reply is not None and before.dead_at < exchange.started:
             before.conclude(Fate.SILENT)
@@ -78,14 +89,20 @@ class Dialogues:
             before = None
         if message.kind is Kind.NOTIFIED:
             self._metrics.answers.inc()  # a notification is over as soon as it is seen
+        elif message.kind in _OVER and repeated:
+            self._metrics.duplicates.inc()
         elif message.kind in _OVER:
             self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
-        elif before is None or (message.kind is Kind.BEGIN and before.mark != exchange.mark):
-            self._take(exchange, before, message)
+        elif before is None:
+            self._take(exchange, None, message, repeated=repeated)
+        elif message.kind is Kind.BEGIN and not exchange.repeats(before):
+            if repeated:
+                self._metrics.duplicates.inc()  # of what the number has gone past
+            else:
+                self._take(exchange, before, message)
         elif exchange.is_of(before):
             self._metrics.duplicates.inc()
-            if before.reply is not None and before.pushed is None:
-                self._send(before)
+            self._say_again(before, exchange.bind)
         elif link.name == before.link.name:
             self._turn_away(exchange)
         else:
@@ -103,18 +120,42 @@ class Dialogues:
         exchange.alone = True
         self._send(exchange)
 
-    def _take(self, exchange: Exchange, before: Exchange | None, message: Message) -> None:
+    def _say_again(self, before: Exchange, bind: Bind) -> None:
+        """The screen of `before` leaves once more, on this bind. What waits for room there leaves in its turn."""
+        if before.reply is None or before.pushed is not None:
+            return
+        for busy, waiting in self._waiting.items() if before.waits else ():
+            if before in waiting:
+                if busy is bind:
+                    return
+                waiting.remove(before)
+                before.waits = before.has_waited = False
+                break
+        before.bind = bind
+        self._send(before)
+
+    def _take(self, exchange: Exchange, before: Exchange | None, message: Message, *, repeated: bool = False) -> None:
         self._overtake(before)
         self._binds.heard(exchange.msisdn, exchange.bind)
         (self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers).inc()
         self._exchanges[exchange.msisdn] = exchange
-        exchange.taking = Taking(self._turns, _request(exchange, message))
+        exchange.taking = Taking(self._turns, _request(exchange, message, repeated))
         self._work.begin(self._serve(exchange, exchange.taking))
 
     def is_busy(self, msisdn: str) -> bool:
         """Whether a message of the number is being worked on here, or a screen is on its way to it."""
         before = self._exchanges.get(msisdn)
         return before is not None and (before.reply is None or before.dead_at >= self._now())
+
+    def standing(self, msisdn: str, link: str) -> Standing:
+        """How it stands with the number's last input here, for the process that has heard the next one."""
+        before = self._exchanges.get(msisdn)
+        if before is None or before.link.name != link:
+            return Standing.SETTLED
+        if before.reply is None:
+            return Standing.WORKING
+        unseen = before.pushed is None and before.dead_at >= self._now()
+        return Standing.UNSEEN if unseen else Standing.SETTLED
 
     def push(self, bind: Bind, link: Link, message: Message, first: Dialled | Reply) -> asyncio.Future[Pushed]:
         """Begins a dialogue from our side, of a number that is not busy; the result is what becomes of its first
@@ -144,6 +185,8 @@ class Dialogues:
             if not exchange.overtaken:
                 self._not_pushed(exchange)
         elif reply is None:
+            if taking.is_repeat:
+                self._metrics.duplicates.inc()
             exchange.conclude(Fate.OVERTAKEN)
             self._forget(exchange)
         elif exchange.pushed is not None and taking.overdue:
@@ -190,6 +233,7 @@ class Dialogues:
             self._lost(exchange)
             return False
         exchange.sent = True
+        exchange.on_its_way += 1
         self._metrics.screens_sent.inc()
         return True
 
@@ -208,7 +252,9 @@ class Dialogues:
         self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, NETWORK_ABORT, begun_by=exchange.mark))
 
     def answered(self, bind: Bind, exchange: Exchange, response: Pdu | None) -> None:
-        """The peer's word on a screen; None: it gave none in time, or is gone. A screen is never sent again for it."""
+        """The peer's word on a screen; None: it gave none in time, or is gone. A screen is never sent again for it. The
+        last word counts of a screen that was sent more than once, unless one is that it was accepted."""
+        exchange.on_its_way -= 1
         if response is None:
             self._metrics.screens_expired.inc()
             exchange.conclude(Fate.SILENT)
@@ -218,7 +264,8 @@ class Dialogues:
             self._not_pushed(exchange)
         elif exchange.pushed is not None:
             self._push_accepted(exchange, response)
-        self._forget(exchange)
+        if exchange.on_its_way <= 0 or (response is not None and not response.command_status):
+            self._forget(exchange)
         self.send_waiting(bind)
 
     def _wait(self, exchange: Exchange, bind: Bind, error: WindowFull) -> None:
@@ -299,12 +346,14 @@ def _answers_push(message: Message, exchange: Exchange, before: Exchange) -> boo
     return seen and before.pushed is not None and before.sent and exchange.is_of(before)
 
 
-def _request(exchange: Exchange, message: Message) -> Begin | Answer:
+def _request(exchange: Exchange, message: Message, repeated: bool) -> Begin | Answer:
     """What is asked of the turn."""
     link, reference = exchange.link, exchange.thread.reference
     dialled = None if message.kind is Kind.REPLY else over_smpp.dialled(message, link.dialect)
     if not exchange.code and dialled is not None:
         exchange.code = f"*{dialled.parts[0]}#"[: over_smpp.CODE_CHARACTERS_MAX]
+    msisdn, mark, until = exchange.msisdn, exchange.mark, exchange.until
+    sameness = Sameness(repeated, exchange.like, exchange.thread.sequence if message.counted else None)
     if message.kind is Kind.BEGIN:
-        return Begin(exchange.msisdn, link, dialled, exchange.mark, exchange.until, reference)
-    return Answer(exchange.msisdn, link, message.text, exchange.mark, exchange.until, dialled, reference)
+        return Begin(msisdn, link, dialled, mark, until, reference, sameness)
+    return Answer(msisdn, link, message.text, mark, until, dialled, reference, sameness)

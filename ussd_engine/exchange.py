@@ -48,9 +48,12 @@ class Exchange:
         "bind",
         "code",
         "has_waited",
+        "kind",
+        "like",
         "link",
         "mark",
         "msisdn",
+        "on_its_way",
         "overtaken",
         "pushed",
         "reply",
@@ -65,16 +68,21 @@ class Exchange:
     def __init__(self, bind: Bind, link: Link, message: Message, now: float) -> None:
         self.bind = bind
         self.link = link
+        self.kind = message.kind
         self.msisdn = message.msisdn or ""
         self.code = message.code
         self.thread = message.thread
         self.mark = f"{link.name if message.counted else bind.name}/{message.mark}"  # two peers may count alike
+        self.like = "" if message.counted else message.mark[message.mark.rfind("-") :]
+        """How the marks of all inputs end that say the same."""
         self.started = now
         self.until = now + link.dialect.waits.application_seconds * BUDGET_SHARE
         self.reply: Reply | None = None
         self.taking: Taking | None = None
         self.sent = False
         """Its screen has gone out once: what is sent from now on is a repeat."""
+        self.on_its_way = 0
+        """How often its screen was sent and has no answer of the peer's yet."""
         self.overtaken = False
         self.waits = False
         """Its screen waits for room in a window."""
@@ -101,6 +109,13 @@ class Exchange:
         """Who waits for a push is told what has become of it; the first word counts."""
         if self.pushed is not None and not self.pushed.done():
             self.pushed.set_result(Pushed(fate, status))
+
+    def repeats(self, other: Exchange) -> bool:
+        """Whether this begin is the other one again: on the same connection, or what says the same on another one."""
+        if self.mark == other.mark:
+            return True
+        alike = bool(self.like) and self.like == other.like and other.kind is self.kind and other.pushed is None
+        return alike and self.link.name == other.link.name and self.thread.reference == other.thread.reference
 
     def is_of(self, other: Exchange) -> bool:
         """Whether both can be of one dialogue: a session number that is missing says nothing."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from sessions.neighbours import Standing
 from sessions.session import Session, SessionTooLarge, UnreadableSession, stamp_of
 from sessions.store import StoreAway
 
@@ -20,23 +21,24 @@ from .language.menu import AskScreen, Service
 from .language.talk_answers import outcome_word
 from .language.walk import ANSWERED, Make, Mark, MenuLoop, Show, Step
 from .record import ENDED, OUR_FAULT, SLOW_BACK_END
+from .repeats import Repeats
 from .turn import ENDED_SECONDS, GRACE_SECONDS, Answer, Begin, Reply, Turns, is_another, spoken_language
 
 
 class _Repeated(Exception):
-    """A begin that the store knows already: `session` is the dialogue that it began."""
+    """The input has been taken already: `session` is the dialogue as it left it; None: nothing is to be said."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session | None) -> None:
         self.session = session
-        super().__init__(session.id)
+        super().__init__()
 
 
 class Taking:
     """One turn on its way."""
 
     __slots__ = (
-        "_calls", "_catalog", "_count", "_link", "_mark", "_marks", "_ports", "_request", "_session", "_turns",
-        "overdue",
+        "_calls", "_catalog", "_count", "_link", "_marks", "_ports", "_repeats", "_request", "_session", "_turns",
+        "is_repeat", "overdue",
     )  # fmt: skip
 
     def __init__(self, turns: Turns, request: Begin | Answer) -> None:
@@ -47,7 +49,9 @@ class Taking:
         self._catalog: Catalog = turns.ports.versions.current
         self._calls = CoreCalls(turns.ports, request.until)
         self._link = request.link
-        self._mark = request.mark
+        self._repeats = Repeats(turns.ports, request)
+        self.is_repeat = False
+        """The input has been taken before, here or by another process."""
         self._marks: list[Mark] = []
         self._session: Session | None = None
         """The dialogue as far as this turn knows it: what is told of if the turn fails."""
@@ -73,10 +77,17 @@ class Taking:
         """The turn's screen; None when there is nothing to say."""
         request = self._request
         try:
-            return await (self._begin(request) if isinstance(request, Begin) else self._answer(request))
+            return await self._taken(request)
         except (StoreAway, SessionTooLarge, UnreadableSession, UnreadableService, MenuLoop) as error:
             self._ports.witness.failed(f"{type(error).__name__}: {error}", request.msisdn)
             return self.broken()
+
+    async def _taken(self, request: Begin | Answer) -> Reply | None:
+        try:
+            return await (self._begin(request) if isinstance(request, Begin) else self._answer(request))
+        except _Repeated as repeated:
+            self.is_repeat = True
+            return None if repeated.session is None else await self._again(repeated.session)
 
     def apology(self) -> Reply:
         """What is said when the turn cannot be ended: never that nothing happened, when something may have."""
@@ -105,6 +116,15 @@ class Taking:
     # --- begin ----------------------------------------------------------------------------------------------------
 
     async def _begin(self, request: Begin) -> Reply | None:
+        if request.sameness.may_be_old:
+            before = await self._ports.store.load(request.msisdn)
+            if self._repeats.is_old(before):
+                raise _Repeated(None)
+            if before is not None and before.pending is None and self._repeats.is_last(before):
+                raise _Repeated(before)
+        return await self._begin_anew(request)
+
+    async def _begin_anew(self, request: Begin) -> Reply | None:
         turns, ports, link = self._turns, self._ports, self._link
         subscriber = await ports.greetings.ask(request.msisdn, link.network.language)
         if subscriber is None:
@@ -124,10 +144,7 @@ class Taking:
         session = self._session = replace(session, service=service.id, menu=service.version, language=language)
         if service.id in turns.off and not (service.guard and service.guard.maintenance):
             return await self._last_words("switched_off", session)
-        try:
-            return await self._first_screen(found, session)
-        except _Repeated as repeated:
-            return await self._again(repeated.session)
+        return await self._first_screen(found, session)
 
     async def _first_screen(self, found: Found, session: Session) -> Reply | None:
         service = found.service
@@ -146,8 +163,8 @@ class Taking:
         before = await self._ports.store.load(begun.msisdn)
         if before is None or before.link != self._link.name:
             return None
-        if before.input_mark == self._mark:
-            return await self._again(before)
+        if before.pending is None and self._repeats.is_last(before):
+            raise _Repeated(before)
         service = await self._ports.versions.of(before.service, before.menu)
         if service is None or service.id != begun.service:
             return None
@@ -166,35 +183,47 @@ class Taking:
 
     async def _again(self, session: Session) -> Reply | None:
         """This input has been taken already: the same screen, or what became of the call that it was about to make."""
+        self._session = session
         if session.pending is None:
             return Reply(session.shown, session.ended)
         return await self._settle(session)
 
     async def _keep_new(self, shown: Show, typed: str) -> Reply:
-        ports = self._ports
-        session = replace(
-            shown.session, version=1, input_mark=self._mark, at=ports.wall_clock(), owner=ports.process, travelled=False
-        )
-        before = await ports.store.begin(session, self._seconds(session))
-        if before is not None:
-            return Reply(before.shown, before.ended)
+        session = replace(self._repeats.stamped(shown.session), version=1, travelled=False)
+        await self._keep_begun(session)
         self._tell(session, typed)
         return Reply(shown.text, shown.ends, shown.again)
+
+    async def _keep_begun(self, session: Session) -> None:
+        """Keeps a new dialogue, in place of what the number had. Raises _Repeated when its begin was taken already."""
+        store = self._ports.store
+        before = await store.begin(session, self._seconds(session), self._request.sameness.like)
+        if before is None:
+            return
+        standing = await self._repeats.standing_of_begin(before)
+        if standing in (Standing.UNSEEN, Standing.GONE):
+            raise _Repeated(before)
+        if standing is Standing.WORKING or not await store.save(session, stamp_of(before), self._seconds(session)):
+            raise _Repeated(None)
 
     # --- answers --------------------------------------------------------------------------------------------------
 
     async def _answer(self, request: Answer) -> Reply | None:
         turns, ports = self._turns, self._ports
         session = await ports.store.load(request.msisdn)
+        if self._repeats.is_old(session):
+            raise _Repeated(None)
+        is_last = self._repeats.is_last(session)
         over = session is None or session.ended or is_another(session, request.reference)
-        if over and request.dialled is not None and (session is None or session.input_mark != self._mark):
-            return await self._begin(Begin(*request[:2], request.dialled, self._mark, request.until, request.reference))
+        if over and request.dialled is not None and not is_last:
+            return await self._begin(_as_begin(request, request.dialled))
         if session is None or session.link != self._link.name:  # a dialogue is walked on the link where it began
             return turns.own_words("dial_again", self._link)
         if is_another(session, request.reference):
             return turns.own_words("dial_again", self._link, session.language)
-        if session.pending is None and session.input_mark == self._mark:
-            return Reply(session.shown, session.ended)
+        if is_last and session.pending is None:
+            raise _Repeated(session)
+        await self._look_elsewhere(session)
         if request.reference and not session.reference:  # of a push, whose session number nobody knew
             session = replace(session, reference=request.reference)
         self._session = session
@@ -208,6 +237,18 @@ class Taking:
         step = walk.answer(service, session, request.text, turns.terms(self._link))
         shown = await self._walk(service, step)
         return None if shown is None else await self._keep(shown, self._typed(service, session, request.text))
+
+    async def _look_elsewhere(self, session: Session) -> None:
+        """Raises _Repeated when the process that took the last turn knows this for a repeat, or cannot tell."""
+        store, standing = self._ports.store, await self._repeats.standing(session)
+        if standing is Standing.WORKING:
+            raise _Repeated(None)
+        if standing is Standing.UNSEEN:
+            kept = await store.load(session.msisdn)  # it may have been kept after we had looked
+            raise _Repeated(kept if kept is not None and kept.id == session.id else None)
+        if standing is Standing.GONE and session.pending is None:
+            ours = replace(self._repeats.stamped(session), version=session.version + 1)
+            raise _Repeated(ours if await store.save(ours, stamp_of(session), self._seconds(ours)) else None)
 
     async def _to_resume(self, service: Service, session: Session, text: str) -> Reply | None:
         """What was said to the question whether to go on."""
@@ -234,14 +275,7 @@ class Taking:
 
     async def _keep(self, shown: Show, typed: str) -> Reply | None:
         ports, session = self._ports, shown.session
-        kept = replace(
-            session,
-            version=session.version + 1,
-            input_mark=self._mark,
-            at=ports.wall_clock(),
-            owner=ports.process,
-            travelled=session.travelled or session.owner != ports.process,
-        )
+        kept = replace(self._repeats.stamped(session), version=session.version + 1)
         if not await ports.store.save(kept, stamp_of(session), self._seconds(kept)):
             return None
         self._tell(kept, typed)
@@ -296,17 +330,19 @@ class Taking:
 
     async def _keep_before_call(self, session: Session) -> Session | None:
         ports = self._ports
-        kept = replace(
-            session, version=session.version + 1, input_mark=self._mark, at=ports.wall_clock(), owner=ports.process
-        )
+        kept = replace(self._repeats.stamped(session), version=session.version + 1)
         self._session = kept
         if session.version:
             saved = await ports.store.save(kept, stamp_of(session), self._seconds(kept))
             return kept if saved else None
-        before = await ports.store.begin(kept, self._seconds(kept))
-        if before is not None:
-            raise _Repeated(before)
+        await self._keep_begun(kept)
         return kept
+
+
+def _as_begin(request: Answer, dialled: Dialled) -> Begin:
+    """What the peer does not name is a begin after all."""
+    msisdn, link, _, mark, until, _, reference, sameness = request
+    return Begin(msisdn, link, dialled, mark, until, reference, sameness)
 
 
 def _asked_on(make: Make) -> str:

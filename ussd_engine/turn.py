@@ -6,6 +6,9 @@ Rules of this file and of `taking`:
 - Whatever happens, the subscriber gets a screen: errors of ours become the engine's own words in `taking`, and nowhere
   else.
 - A turn that finds another one has been faster says nothing.
+- A repeat gets the same screen, or nothing while its turn is being worked on, and is walked once: known by its mark, by
+  its count, or because the process that took the last turn has no word of the peer's on its screen. A repeat of what
+  the dialogue has gone past gets nothing.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from billing.calls import Billing, Call, Outcome
+from sessions.neighbours import Alone, Neighbours
 from sessions.session import Session, UnreadableSession, stamp_of
 from sessions.store import Store, StoreAway
 
@@ -32,8 +36,26 @@ from .versions import Versions
 
 ENDED_SECONDS = 60.0
 """How long an ended dialogue is remembered, so that a repeat of its last input gets the same screen."""
+REPEAT_SECONDS = 60.0
+"""So long the same octets under the same sequence number of the same connection are a repeat."""
 GRACE_SECONDS = 15.0
 """So long after its last moment a silent dialogue lies in the store, so that its end can be told (`chronicle`)."""
+
+
+class Sameness(NamedTuple):
+    """What else than its mark tells an input from another."""
+
+    repeated: bool = False
+    """The same octets came under the same sequence number of the same connection within `REPEAT_SECONDS`."""
+    like: str = ""
+    """How the marks of all inputs end that say the same, on whatever connection; "" where the peer counts."""
+    sequence: int | None = None
+    """In its session, where the peer counts."""
+
+    @property
+    def may_be_old(self) -> bool:
+        """Whether the dialogue may have gone past it."""
+        return self.repeated or self.sequence is not None
 
 
 class Begin(NamedTuple):
@@ -46,6 +68,7 @@ class Begin(NamedTuple):
     mark: str
     until: float
     reference: str = ""
+    sameness: Sameness = Sameness()
 
 
 class Answer(NamedTuple):
@@ -61,6 +84,7 @@ class Answer(NamedTuple):
     until: float
     dialled: Dialled | None = None
     reference: str = ""
+    sameness: Sameness = Sameness()
 
 
 class Reply(NamedTuple):
@@ -110,6 +134,8 @@ class Ports(NamedTuple):
     """Which engine process this is."""
     ask_on: Callable[[Call], None] = lambda _question: None
     """Goes on asking what became of a change, when its turn is over."""
+    neighbours: Neighbours = Alone()
+    """The other engine processes."""
 
 
 class Turns:
