@@ -10,7 +10,7 @@ class Standing(Enum):
     """How it stands with a number's last input at the process that took it."""
 
     WORKING = "working"
-    """Its turn is being worked on."""
+    """Its turn is being worked on, or was when the next input came."""
     UNSEEN = "unseen"
     """Its screen is on its way: the peer has not accepted it."""
     SETTLED = "settled"
@@ -22,13 +22,14 @@ class Standing(Enum):
 class Neighbours(Protocol):
     """The engine processes that share the store."""
 
-    async def standing(self, process: str, msisdn: str, link: str) -> Standing:
-        """How it stands with the number's dialogue on this link, at that process. Never raises."""
+    async def standing(self, process: str, msisdn: str, link: str, age_seconds: float) -> Standing:
+        """How it stands with the number's dialogue on this link, at that process, for an input that has come here so
+        many seconds ago. Never raises."""
         ...
 
 
 class Alone:
     """Where there is one process: whoever else took a turn is gone."""
 
-    async def standing(self, process: str, msisdn: str, link: str) -> Standing:
+    async def standing(self, process: str, msisdn: str, link: str, age_seconds: float) -> Standing:
         return Standing.GONE

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from redis.asyncio import Redis
@@ -19,13 +19,15 @@ from redis.exceptions import RedisError
 from .neighbours import Standing
 
 RECONNECT_SECONDS = 0.5
+StandingHere: TypeAlias = Callable[[str, str, float], Standing]
 
 
 class _Letter(msgspec.Struct, array_like=True):
-    """What one process says to another. `asks`: numbers of questions, with MSISDN and link; `tells`: their answers."""
+    """What one process says to another. `asks`: numbers of questions, with MSISDN, link and the input's age
+    in seconds; `tells`: their answers."""
 
     sender: str
-    asks: list[tuple[int, str, str]] = []
+    asks: list[tuple[int, str, str, float]] = []
     tells: list[tuple[int, str]] = []
 
 
@@ -41,7 +43,7 @@ class RedisNeighbours:
         self._redis: Redis = Redis.from_url(url, socket_connect_timeout=1.0, max_connections=4)
         self._channel = self._redis.pubsub(ignore_subscribe_messages=True)
         self._process = process
-        self._standing_here: Callable[[str, str], Standing] = lambda _msisdn, _link: Standing.SETTLED
+        self._standing_here: StandingHere = lambda _msisdn, _link, _age: Standing.SETTLED
         self._answer_seconds_max = answer_seconds_max
         self._asked: dict[int, asyncio.Future[Standing]] = {}
         self._count = 0
@@ -49,7 +51,7 @@ class RedisNeighbours:
         self._sender: asyncio.Task[None] | None = None
         self._reader: asyncio.Task[None] | None = None
 
-    def open(self, standing_here: Callable[[str, str], Standing]) -> None:
+    def open(self, standing_here: StandingHere) -> None:
         """Answers from now on; while Redis is away, nobody asks. `standing_here`: how it stands with a number on a
         link at this process."""
         self._standing_here = standing_here
@@ -66,12 +68,12 @@ class RedisNeighbours:
         await self._channel.aclose()  # type: ignore[no-untyped-call]
         await self._redis.aclose()
 
-    async def standing(self, process: str, msisdn: str, link: str) -> Standing:
+    async def standing(self, process: str, msisdn: str, link: str, age_seconds: float) -> Standing:
         self._count += 1
         number = self._count
         answer: asyncio.Future[Standing] = asyncio.get_running_loop().create_future()
         self._asked[number] = answer
-        self._letter_to(process).asks.append((number, msisdn, link))
+        self._letter_to(process).asks.append((number, msisdn, link, age_seconds))
         try:
             async with asyncio.timeout(self._answer_seconds_max):
                 return await answer
@@ -120,8 +122,9 @@ class RedisNeighbours:
             letter = _read.decode(message["data"])
         except (msgspec.MsgspecError, TypeError):
             return  # of another release
-        for number, msisdn, link in letter.asks:
-            self._letter_to(letter.sender).tells.append((number, self._standing_here(msisdn, link).value))
+        for number, msisdn, link, age_seconds in letter.asks:
+            standing = self._standing_here(msisdn, link, age_seconds)
+            self._letter_to(letter.sender).tells.append((number, standing.value))
         for number, told in letter.tells:
             self._answered(number, Standing(told))
 

@@ -38,7 +38,7 @@ from .metrics import Metrics
 from .over_smpp import Message
 from .record import NETWORK_ABORT, USER_ABORT
 from .taking import Taking
-from .turn import Answer, Begin, Reply, Sameness, Turns
+from .turn import REPEAT_SECONDS, Answer, Begin, Reply, Sameness, Turns
 from .work import Work
 
 if TYPE_CHECKING:
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 LATE_SECONDS = 0.25
 """So long after its deadline a turn is apologised for."""
 SWEEP_SECONDS = 0.25
+ACCEPTED_SECONDS = 10.0
+"""So long it is known when a screen was accepted: another process may ask of an input that came before that."""
 RATE_LOOK_SECONDS = 0.01
 """So soon after a screen that waited for a link's rate the next one is tried; it says itself when it is too soon."""
 _OVER = {Kind.ABORT: USER_ABORT, Kind.NETWORK_ABORT: NETWORK_ABORT}
@@ -63,7 +65,10 @@ class Dialogues:
         self._work = work
         self._metrics = metrics
         self._exchanges: dict[str, Exchange] = {}
-        self._lately = Lately()
+        self._heard = Lately(REPEAT_SECONDS)
+        """Inputs, by the octets that came under a sequence number of a connection."""
+        self._accepted = Lately(ACCEPTED_SECONDS)
+        """Screens, by the number and its link."""
         self._waiting: dict[Bind, deque[Exchange]] = {}
         self._rated: set[Bind] = set()
         """Binds for whose rate a timer runs."""
@@ -76,8 +81,8 @@ class Dialogues:
     def heard(self, bind: Bind, link: Link, message: Message) -> None:
         """A message of a dialogue, accepted on the wire."""
         exchange = Exchange(bind, link, message, self._now())
-        is_told = message.kind is Kind.BEGIN or not message.counted  # numbers of sessions come again, and their counts
-        repeated = is_told and self._lately.hears(exchange.msisdn, exchange.mark, exchange.started)
+        came_as = f"{bind.name}/{message.came_as or message.mark}"
+        repeated = self._heard.is_repeat((exchange.msisdn, came_as), exchange.started)
         before = self._exchanges.get(exchange.msisdn)
         if before is not None and before.reply is not None and before.dead_at < exchange.started:
             before.conclude(Fate.SILENT)
@@ -147,11 +152,15 @@ class Dialogues:
         before = self._exchanges.get(msisdn)
         return before is not None and (before.reply is None or before.dead_at >= self._now())
 
-    def standing(self, msisdn: str, link: str) -> Standing:
-        """How it stands with the number's last input here, for the process that has heard the next one."""
+    def standing(self, msisdn: str, link: str, age_seconds: float) -> Standing:
+        """How it stands with the number's last input here, for the process that has heard the next one, so many
+        seconds ago."""
         before = self._exchanges.get(msisdn)
         if before is None or before.link.name != link:
-            return Standing.SETTLED
+            now = self._now()
+            accepted_at = self._accepted.when((msisdn, link), now)
+            came_before = accepted_at is not None and now - age_seconds < accepted_at
+            return Standing.WORKING if came_before else Standing.SETTLED
         if before.reply is None:
             return Standing.WORKING
         unseen = before.pushed is None and before.dead_at >= self._now()
@@ -264,6 +273,8 @@ class Dialogues:
             self._not_pushed(exchange)
         elif exchange.pushed is not None:
             self._push_accepted(exchange, response)
+        if response is not None and not response.command_status:
+            self._accepted.note((exchange.msisdn, exchange.link.name), self._now())
         if exchange.on_its_way <= 0 or (response is not None and not response.command_status):
             self._forget(exchange)
         self.send_waiting(bind)
@@ -353,7 +364,9 @@ def _request(exchange: Exchange, message: Message, repeated: bool) -> Begin | An
     if not exchange.code and dialled is not None:
         exchange.code = f"*{dialled.parts[0]}#"[: over_smpp.CODE_CHARACTERS_MAX]
     msisdn, mark, until = exchange.msisdn, exchange.mark, exchange.until
-    sameness = Sameness(repeated, exchange.like, exchange.thread.sequence if message.counted else None)
+    sameness = Sameness(
+        repeated, exchange.like, exchange.thread.sequence if message.counted else None, exchange.started
+    )
     if message.kind is Kind.BEGIN:
         return Begin(msisdn, link, dialled, mark, until, reference, sameness)
     return Answer(msisdn, link, message.text, mark, until, dialled, reference, sameness)

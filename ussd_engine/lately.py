@@ -1,34 +1,43 @@
-"""The inputs of the last minute, as they came: the same octets under the same sequence number of the same connection.
+"""What has happened lately, and when: for a time, and never without bound.
 
-Of each only its mark is remembered, as a number. At most `INPUTS_MAX` of one minute: what came before is forgotten.
+Of each thing only a number is remembered. At most `most` things of the time: what happened before is forgotten.
 """
 
 from __future__ import annotations
 
-from .turn import REPEAT_SECONDS
+from collections.abc import Hashable
 
-INPUTS_MAX = 100_000
+MOST = 100_000
 
 
 class Lately:
-    """What was heard lately. `now` is on one clock that never goes back."""
+    """A memory of `seconds`. `now` is on one clock that never goes back."""
 
-    def __init__(self, inputs_max: int = INPUTS_MAX) -> None:
-        self._inputs_max = inputs_max
-        self._heard: dict[int, float] = {}
+    def __init__(self, seconds: float, most: int = MOST) -> None:
+        self._seconds = seconds
+        self._most = most
+        self._noted: dict[int, float] = {}
         self._before: dict[int, float] = {}
-        """What was heard before the last change of the two."""
+        """What was noted before the last change of the two."""
         self._changed_at = 0.0
 
-    def hears(self, msisdn: str, mark: str, now: float) -> bool:
-        """Whether this is a repeat; if it is not, a repeat of it will be. The first time counts."""
-        if now - self._changed_at > REPEAT_SECONDS or len(self._heard) >= self._inputs_max:
-            self._heard, self._before, self._changed_at = {}, self._heard, now
-        key = hash((msisdn, mark))
-        at = self._heard.get(key)
+    def note(self, what: Hashable, now: float) -> None:
+        """It happens now."""
+        if now - self._changed_at > self._seconds or len(self._noted) >= self._most:
+            self._noted, self._before, self._changed_at = {}, self._noted, now
+        self._noted[hash(what)] = now
+
+    def when(self, what: Hashable, now: float) -> float | None:
+        """When it happened last; None: not lately."""
+        key = hash(what)
+        at = self._noted.get(key)
         if at is None:
             at = self._before.get(key)
-        if at is not None and now - at <= REPEAT_SECONDS:
+        return at if at is not None and now - at <= self._seconds else None
+
+    def is_repeat(self, what: Hashable, now: float) -> bool:
+        """Whether it has happened lately; if it has not, it happens now. The first time counts."""
+        if self.when(what, now) is not None:
             return True
-        self._heard[key] = now
+        self.note(what, now)
         return False

@@ -58,6 +58,8 @@ class Message(NamedTuple):
     thread: Thread = UNTIED
     counted: bool = False
     """The mark is the peer's own count: it is true on every connection."""
+    came_as: str = ""
+    """Sequence number and checksum, also where the mark is another."""
 
 
 def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: str) -> Message:
@@ -88,10 +90,11 @@ def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: 
     thread = _thread(tlvs, dialect)
     if dialect.session is None or dialect.session.form != "counted" or not thread.reference:
         return Message(kind, number, code, text, op, mark, thread)
-    mark = (
+    counted = (
         f"={thread.reference}-{thread.sequence:x}"  # a number of 8 bits comes again: what is dialled tells two begins
     )
-    return Message(kind, number, code, text, op, f"{mark}-{check:x}" if kind is Kind.BEGIN else mark, thread, True)
+    counted += f"-{check:x}" if kind is Kind.BEGIN else ""
+    return Message(kind, number, code, text, op, counted, thread, True, mark)
 
 
 def _thread(tlvs: Mapping[int, bytes], dialect: Dialect) -> Thread:

@@ -64,7 +64,8 @@ class Repeats:
         ports = self._ports
         if session.owner == ports.process:
             return Standing.SETTLED  # else `dialogues` had not let it come this far
-        standing = await ports.neighbours.standing(session.owner, session.msisdn, session.link)
+        age_seconds = ports.now() - self._sameness.came_at
+        standing = await ports.neighbours.standing(session.owner, session.msisdn, session.link, age_seconds)
         if standing is not Standing.GONE:
             return standing
         same = bool(self._sameness.like) and session.input_mark.endswith(self._sameness.like)

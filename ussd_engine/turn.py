@@ -51,6 +51,8 @@ class Sameness(NamedTuple):
     """How the marks of all inputs end that say the same, on whatever connection; "" where the peer counts."""
     sequence: int | None = None
     """In its session, where the peer counts."""
+    came_at: float = 0.0
+    """On the clock of the turns."""
 
     @property
     def may_be_old(self) -> bool:

@@ -328,9 +328,9 @@ class Told:
     def __init__(self) -> None:
         self.desks: dict[str, Desk] = {}
 
-    async def standing(self, process: str, msisdn: str, link: str) -> Standing:
+    async def standing(self, process: str, msisdn: str, link: str, age_seconds: float) -> Standing:
         desk = self.desks.get(process)
-        return Standing.GONE if desk is None else desk.dialogues.standing(msisdn, link)
+        return Standing.GONE if desk is None else desk.dialogues.standing(msisdn, link, age_seconds)
 
 
 class Two:
@@ -529,12 +529,13 @@ async def test_where_the_peer_counts_what_was_taken_elsewhere_and_gone_past_gets
 
 async def test_a_number_of_another_link_is_nothing_to_a_process_that_asks(desk: Desk) -> None:
     bind = desk.bind("a")
-    assert desk.dialogues.standing(NUMBER, LINK.name) is Standing.SETTLED
+    assert desk.dialogues.standing(NUMBER, LINK.name, 0.0) is Standing.SETTLED
     await desk.says(bind, "*111#", 1)
-    assert desk.dialogues.standing(NUMBER, LINK.name) is Standing.UNSEEN
-    assert desk.dialogues.standing(NUMBER, OTHER.name) is Standing.SETTLED
+    assert desk.dialogues.standing(NUMBER, LINK.name, 0.0) is Standing.UNSEEN
+    assert desk.dialogues.standing(NUMBER, OTHER.name, 0.0) is Standing.SETTLED
     await desk.accepts(bind)
-    assert desk.dialogues.standing(NUMBER, LINK.name) is Standing.SETTLED
+    assert desk.dialogues.standing(NUMBER, LINK.name, 0.0) is Standing.SETTLED
+    assert desk.dialogues.standing(NUMBER, LINK.name, 5.0) is Standing.WORKING  # it came before that
 
 
 # --- session numbers ------------------------------------------------------------------------------------------------

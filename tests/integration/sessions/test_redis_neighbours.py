@@ -13,7 +13,7 @@ from sessions.neighbours import Alone, Standing
 from sessions.redis_neighbours import RedisNeighbours
 
 
-def here(msisdn: str, link: str) -> Standing:
+def here(msisdn: str, link: str, age_seconds: float) -> Standing:
     """As each number says how it stands with it."""
     return {"77010000007": Standing.WORKING, "77010000014": Standing.UNSEEN}.get(msisdn, Standing.SETTLED)
 
@@ -37,25 +37,25 @@ async def until_heard(redis_url: str, count: int) -> None:
 
 async def test_a_process_says_how_it_stands_with_a_number(two: tuple[RedisNeighbours, RedisNeighbours]) -> None:
     one, other = two
-    assert await one.standing("other", "77010000007", "link") is Standing.WORKING
-    assert await other.standing("one", "77010000014", "link") is Standing.UNSEEN
+    assert await one.standing("other", "77010000007", "link", 0.0) is Standing.WORKING
+    assert await other.standing("one", "77010000014", "link", 0.0) is Standing.UNSEEN
 
 
 async def test_many_questions_at_once_each_get_their_answer(two: tuple[RedisNeighbours, RedisNeighbours]) -> None:
     numbers = ["77010000007", "77010000014", "77010000021"] * 100
-    told = await asyncio.gather(*(two[0].standing("other", number, "link") for number in numbers))
-    assert told == [here(number, "link") for number in numbers]
+    told = await asyncio.gather(*(two[0].standing("other", number, "link", 0.0) for number in numbers))
+    assert told == [here(number, "link", 0.0) for number in numbers]
 
 
 async def test_who_has_never_been_there_is_gone_at_once(two: tuple[RedisNeighbours, RedisNeighbours]) -> None:
     began = time.monotonic()
-    assert await two[0].standing("nobody", "77010000007", "link") is Standing.GONE
+    assert await two[0].standing("nobody", "77010000007", "link", 0.0) is Standing.GONE
     assert time.monotonic() - began < 0.25
 
 
 async def test_who_has_ended_is_gone(redis_url: str, two: tuple[RedisNeighbours, RedisNeighbours]) -> None:
     await two[1].close()
-    assert await two[0].standing("other", "77010000007", "link") is Standing.GONE
+    assert await two[0].standing("other", "77010000007", "link", 0.0) is Standing.GONE
 
 
 async def test_a_process_that_redis_has_cut_off_is_heard_again(
@@ -64,7 +64,7 @@ async def test_a_process_that_redis_has_cut_off_is_heard_again(
     async with Redis.from_url(redis_url) as redis:
         await redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
     async with asyncio.timeout(5):
-        while await two[0].standing("other", "77010000007", "link") is not Standing.WORKING:
+        while await two[0].standing("other", "77010000007", "link", 0.0) is not Standing.WORKING:
             await asyncio.sleep(0.05)
 
 
@@ -73,12 +73,12 @@ async def test_what_nobody_understands_disturbs_nobody(
 ) -> None:
     async with Redis.from_url(redis_url) as redis:
         await redis.publish("engine:other", b"\xc1 of another release")
-    assert await two[0].standing("other", "77010000007", "link") is Standing.WORKING
+    assert await two[0].standing("other", "77010000007", "link", 0.0) is Standing.WORKING
 
 
 async def test_without_redis_everybody_is_gone() -> None:
     alone = RedisNeighbours("redis://127.0.0.1:1", "one", 0.2)
     alone.open(here)
-    assert await alone.standing("other", "77010000007", "link") is Standing.GONE
-    assert await Alone().standing("other", "77010000007", "link") is Standing.GONE
+    assert await alone.standing("other", "77010000007", "link", 0.0) is Standing.GONE
+    assert await Alone().standing("other", "77010000007", "link", 0.0) is Standing.GONE
     await alone.close()
