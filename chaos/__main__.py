@@ -23,7 +23,7 @@ import uvloop
 
 from chaos.report import Campaign, Report, Terms
 
-CAMPAIGNS: tuple[str, ...] = ()
+CAMPAIGNS: tuple[str, ...] = ("repeats",)
 """Each is a module beside this one, with a `run` and a first line that says what it does."""
 
 
