@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 import urllib.request
 from collections import Counter
 from contextlib import AsyncExitStack
@@ -59,7 +60,9 @@ async def run(terms: Terms) -> Report:
         )
         scene = await _scene(stand, core, centres, terms, closing)
         terms.say(f"{len(drawn)} repeats …")
+        began = time.monotonic()
         await _play_all(scene, drawn, report)
+        report.figures["seconds of play"] = round(time.monotonic() - began, 1)
         await _look_at_all(stand, scene, report)
         await deaths(scene, stand, terms.times(DEATHS, 4), report)
         report.check("FAIL" not in await stand.core_command("verify"), "the ledger does not verify")
