@@ -25,10 +25,12 @@ async def deaths(scene: Scene, stand: Stand, count: int, report: Report) -> None
     """The first engine dies in the turns of so many subscribers."""
     dying = stand.engines[0][-1]
     talks = [await _begin(scene, number, dying) for number in range(count)]
-    said = await asyncio.gather(*(_say(scene, script, handset) for script, handset in talks))
+    said = await asyncio.gather(*(_say(scene, *talk) for talk in talks))
     await asyncio.sleep(SLOW_SECONDS / 3)
     stand.kill(stand.engines[0])
-    await asyncio.gather(*(_again(scene, *talk, first) for talk, first in zip(talks, said, strict=True)))
+    repeats = (_again(scene, *talk, first) for talk, first in zip(talks, said, strict=True))
+    for (script, _), ended in zip(talks, await asyncio.gather(*repeats, return_exceptions=True), strict=True):
+        report.check(ended is None, f"{script.name}, after the engine died: {ended}")
     for script, handset in talks:
         handset.centre.held.discard(handset.number)
         report.failures += [f"{script.name}, after the engine died: {failure}" for failure in handset.failures]

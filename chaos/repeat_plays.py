@@ -37,7 +37,10 @@ _POSTINGS = """
 SELECT count(DISTINCT posting_id) FROM entries JOIN accounts USING (account_id) JOIN subscribers USING (subscriber_id)
 WHERE msisdn = $1
 """
-_TARIFF = "SELECT tariff_id FROM subscriptions JOIN subscribers USING (subscriber_id) WHERE msisdn = $1"
+_TARIFF = """
+SELECT concat_ws('|', name_kk, name_ru, name_en) FROM tariffs JOIN subscriptions USING (tariff_id)
+JOIN subscribers USING (subscriber_id) WHERE msisdn = $1
+"""
 _DIGITS = """
 SELECT digits FROM intents JOIN subscribers USING (subscriber_id) WHERE msisdn = $1 ORDER BY quoted_at DESC LIMIT 1
 """
@@ -165,7 +168,9 @@ async def _meant(scene: Scene, said: str, handset: Handset, brand: str, line: Li
     if said in ("brand", "prefix"):
         return (brand.split()[said == "prefix"],)
     if said == "tariff":
-        return ("2" if await scene.database.fetchval(_TARIFF, handset.number) == "kcell_day" else "1",)
+        theirs = str(await scene.database.fetchval(_TARIFF, handset.number)).split("|")
+        first = handset.screens[-1].shown.text.split("\n")[1]
+        return ("2" if first.removeprefix("1 ") in theirs else "1",)
     if said == "payment":
         scene.payments += 1
         return (f"*900*3*3*14*14*{PAYER}*{100 + scene.payments % 1000}#",)

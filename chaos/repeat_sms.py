@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 
 from chaos.repeat_plays import CALLS, QUIET_SECONDS, SCREEN_SECONDS_MAX, SETTLE_SECONDS, SLOW_SECONDS, Handset, Scene
 from chaos.repeated import Case, Moment, Place, Sent
@@ -13,6 +14,12 @@ from smpp.receipt import ESM_CLASS_RECEIPT, MessageState
 
 _WRONG = "SELECT wrong_in_row FROM code_senders JOIN subscribers USING (subscriber_id) WHERE msisdn = $1"
 _FORGIVE = "DELETE FROM code_senders WHERE subscriber_id = (SELECT subscriber_id FROM subscribers WHERE msisdn = $1)"
+_ANSWERS = {
+    Sent.LANGUAGE: re.compile("From now on we answer you in English"),
+    Sent.BALANCE: re.compile(r"\A(Баланс|Balance): "),
+    Sent.CODE: re.compile("Код қате|Код неверен|Wrong code"),
+}
+"""By what each is told from the SMS that the number's last case has left."""
 
 
 async def play_sms(scene: Scene, case: Case, what: Sent, handset: Handset) -> None:
@@ -40,9 +47,11 @@ async def play_sms(scene: Scene, case: Case, what: Sent, handset: Handset) -> No
         again.line.say(again)
     answers = await asyncio.wait_for(asyncio.gather(first.answer, again.answer), SCREEN_SECONDS_MAX)
     handset.check(not any(answer.command_status for answer in answers), f"not accepted: {answers}")
-    await centre.until(number, lambda: bool(centre.texts[number]), SCREEN_SECONDS_MAX)
+    await centre.until(
+        number, lambda: any(_ANSWERS[what].search(each.text) for each in centre.texts[number]), SCREEN_SECONDS_MAX
+    )
     await asyncio.sleep(2 * QUIET_SECONDS)
-    texts = [each.text for each in centre.texts[number]]
+    texts = [each.text for each in centre.texts[number] if _ANSWERS[what].search(each.text)]
     handset.check(len(texts) == 1, f"{len(texts)} SMS answer {text!r}: {texts}")
     if what is Sent.LANGUAGE:
         called = await scene.count(CALLS, number, "subscribers.set_language") - calls

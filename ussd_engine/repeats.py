@@ -60,12 +60,17 @@ class Repeats:
         return sequence is not None and session is not None and self._is_of(session) and sequence in session.counts
 
     async def standing(self, session: Session) -> Standing:
-        """How it stands with the input that the dialogue has taken last; SETTLED: this one is new."""
-        ports = self._ports
+        """How it stands with the input that the dialogue has taken last, if this is a repeat of it; SETTLED: it
+        is none."""
+        ports, is_over = self._ports, self.is_last(session) and session.pending is None
         if session.owner == ports.process:
-            return Standing.SETTLED  # else `dialogues` had not let it come this far
+            return Standing.UNSEEN if is_over else Standing.SETTLED  # what is on its way, `dialogues` knows
         age_seconds = ports.now() - self._sameness.came_at
         standing = await ports.neighbours.standing(session.owner, session.msisdn, session.link, age_seconds)
+        if standing is Standing.WORKING:
+            return standing
+        if is_over:
+            return Standing.UNSEEN
         if standing is not Standing.GONE:
             return standing
         same = bool(self._sameness.like) and session.input_mark.endswith(self._sameness.like)
@@ -75,9 +80,7 @@ class Repeats:
     async def standing_of_begin(self, before: Session) -> Standing:
         """As `standing`, of a begin that finds a dialogue begun alike."""
         is_last = self.is_last(before)
-        if is_last and before.pending is None:
-            return Standing.UNSEEN
-        if before.link != self._link.name or not self._is_of(before):
+        if not is_last and (before.link != self._link.name or not self._is_of(before)):
             return Standing.SETTLED
         standing = await self.standing(before)
         if is_last and standing is Standing.SETTLED:

@@ -120,8 +120,8 @@ class Taking:
             before = await self._ports.store.load(request.msisdn)
             if self._repeats.is_old(before):
                 raise _Repeated(None)
-            if before is not None and before.pending is None and self._repeats.is_last(before):
-                raise _Repeated(before)
+            if before is not None and self._repeats.is_last(before):
+                await self._look_elsewhere(before)
         return await self._begin_anew(request)
 
     async def _begin_anew(self, request: Begin) -> Reply | None:
@@ -221,8 +221,6 @@ class Taking:
             return turns.own_words("dial_again", self._link)
         if is_another(session, request.reference):
             return turns.own_words("dial_again", self._link, session.language)
-        if is_last and session.pending is None:
-            raise _Repeated(session)
         await self._look_elsewhere(session)
         if request.reference and not session.reference:  # of a push, whose session number nobody knew
             session = replace(session, reference=request.reference)
@@ -239,7 +237,7 @@ class Taking:
         return None if shown is None else await self._keep(shown, self._typed(service, session, request.text))
 
     async def _look_elsewhere(self, session: Session) -> None:
-        """Raises _Repeated when the process that took the last turn knows this for a repeat, or cannot tell."""
+        """Raises _Repeated for a repeat of what the dialogue has taken last, here or at another process."""
         store, standing = self._ports.store, await self._repeats.standing(session)
         if standing is Standing.WORKING:
             raise _Repeated(None)

@@ -512,6 +512,21 @@ async def test_a_call_of_a_process_that_has_died_is_asked_about_when_its_begin_c
     assert len(two.screens[1]) == 1
 
 
+async def test_where_the_peer_counts_a_begin_that_came_while_another_process_worked_on_it_gets_nothing(
+    stores: RedisStore,
+) -> None:
+    two = Two(stores, SPEC)
+    one_goes, two_goes = (held(desk, "balances.get") for desk in two.desks)
+    await two.says(0, "*111*3#", 1, word(5, 0))
+    await two.says(1, "*111*3#", 1, word(5, 0))
+    one_goes.set()
+    await two.desks[0].until_done()
+    await two.accepts(0)
+    two_goes.set()
+    await two.desks[1].until_done()
+    assert two.screens == (["Баланс: 1 тг"], [])
+
+
 async def test_where_the_peer_counts_what_was_taken_elsewhere_and_gone_past_gets_nothing(stores: RedisStore) -> None:
     two = Two(stores, SPEC)
     await two.says(0, "*111#", 1, word(5, 0))
