@@ -7,6 +7,8 @@ Rules of this file (a shell around `turn`):
   comes.
 - The same octets under the same sequence number of the same connection are a repeat for a minute, whatever has come
   since: what the dialogue has gone past gets nothing, and ends nothing.
+- What comes while a turn is being worked on that turns out to be a repeat, is taken then: the subscriber has seen the
+  screen that another process has sent.
 - What this process has on its way it tells the others, when they ask (`standing`).
 - A screen leaves on the bind on which its input came, a repeated one on the bind of the repeat; if that is gone or
   cannot carry it, on another of the same link.
@@ -99,14 +101,16 @@ class Dialogues:
         elif message.kind in _OVER:
             self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
         elif before is None:
-            self._take(exchange, None, message, repeated=repeated)
+            self._take(exchange, message, repeated)
         elif message.kind is Kind.BEGIN and not exchange.repeats(before):
             if repeated:
                 self._metrics.duplicates.inc()  # of what the number has gone past
             else:
-                self._take(exchange, before, message)
+                self._overtake(before)
+                self._take(exchange, message, repeated)
         elif exchange.is_of(before):
             self._metrics.duplicates.inc()
+            before.following = (exchange, message, repeated)
             self._say_again(before, exchange.bind)
         elif link.name == before.link.name:
             self._turn_away(exchange)
@@ -139,8 +143,7 @@ class Dialogues:
         before.bind = bind
         self._send(before)
 
-    def _take(self, exchange: Exchange, before: Exchange | None, message: Message, *, repeated: bool = False) -> None:
-        self._overtake(before)
+    def _take(self, exchange: Exchange, message: Message, repeated: bool) -> None:
         self._binds.heard(exchange.msisdn, exchange.bind)
         (self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers).inc()
         self._exchanges[exchange.msisdn] = exchange
@@ -198,6 +201,8 @@ class Dialogues:
                 self._metrics.duplicates.inc()
             exchange.conclude(Fate.OVERTAKEN)
             self._forget(exchange)
+            if exchange.following is not None:
+                self._take(*exchange.following)
         elif exchange.pushed is not None and taking.overdue:
             exchange.conclude(Fate.FAILED)
             self._forget(exchange)

@@ -47,6 +47,7 @@ class Exchange:
         "alone",
         "bind",
         "code",
+        "following",
         "has_waited",
         "kind",
         "like",
@@ -81,6 +82,8 @@ class Exchange:
         self.taking: Taking | None = None
         self.sent = False
         """Its screen has gone out once: what is sent from now on is a repeat."""
+        self.following: tuple[Exchange, Message, bool] | None = None
+        """What came while it was being worked on, and whether it had come before: taken if this one is a repeat."""
         self.on_its_way = 0
         """How often its screen was sent and has no answer of the peer's yet."""
         self.overtaken = False

@@ -474,6 +474,22 @@ async def test_a_repeat_of_what_a_process_took_that_has_died_gets_the_same_scree
     assert two.screens[1][-1] == "Меню"
 
 
+async def test_an_answer_is_not_lost_to_a_repeat_that_this_process_is_still_looking_at(stores: RedisStore) -> None:
+    two = Two(stores)
+    one_goes, two_goes = (held(desk, "subscribers.hello") for desk in two.desks)
+    await two.says(0, "*111#", 1)
+    await two.says(1, "*111#", 1)
+    one_goes.set()
+    await two.desks[0].until_done()
+    await two.accepts(0)
+    await two.says(1, "9", 18)
+    assert two.screens == (["Меню"], [])
+    two_goes.set()
+    await two.desks[1].until_done()
+    await asyncio.sleep(0.05)
+    assert two.screens == (["Меню"], ["Язык"])
+
+
 async def test_another_answer_than_the_one_that_a_dead_process_took_is_walked(stores: RedisStore) -> None:
     two = Two(stores)
     await two.says(0, "*111#", 1)
