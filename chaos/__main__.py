@@ -23,7 +23,9 @@ import uvloop
 
 from chaos.report import Campaign, Report, Terms
 
-CAMPAIGNS = ("kills", "answers", "takeover", "failpoints", "canary", "attackers", "slow", "floods", "planted")
+CAMPAIGNS = (
+    "kills", "answers", "takeover", "failpoints", "canary", "attackers", "slow", "floods", "planted", "repeats",
+)  # fmt: skip
 LONG = ("soak",)
 """Each is a module beside this one, with a `run` and a first line that says what it does."""
 _ALL = (*CAMPAIGNS, *LONG)

@@ -20,17 +20,24 @@ from .redis_client import client_of
 from .session import Session, Stamp, UnreadableSession, dialogue_prefix, from_octets, to_octets
 from .store import StoreAway
 
-# For each key four arguments: prefix expected ('' = whatever is there), octets ('' = remove), milliseconds, mark.
+# For each key six arguments: prefix expected ('' = whatever is there), octets ('' = remove), milliseconds, mark, the
+# end of marks like it ('' = none), process.
 # Each answer is 1 when done, 0 when the stored state is another one, or the stored octets when their header ends in
-# the mark.
+# the mark, or in one like it that bears another process.
 _COMPARE_AND_SET = r"""
 local answers = {}
+local function is_heard(old, mark, like, process)
+  if mark == '' or not old then return false end
+  local heard = string.match(old, '^[^\n]* ([^\n]*)\n')
+  if heard == mark then return true end
+  return like ~= '' and heard ~= nil and string.sub(heard, -#like) == like and not string.find(heard, process, 1, true)
+end
 for i, key in ipairs(KEYS) do
-  local expected, octets, milliseconds, mark = unpack(ARGV, 4 * i - 3, 4 * i)
+  local expected, octets, milliseconds, mark, like, process = unpack(ARGV, 6 * i - 5, 6 * i)
   local old = redis.call('GET', key)
   if expected ~= '' and (not old or string.sub(old, 1, #expected) ~= expected) then
     answers[i] = 0
-  elseif mark ~= '' and old and string.match(old, '^[^\n]* ([^\n]*)\n') == mark then
+  elseif is_heard(old, mark, like, process) then
     answers[i] = old
   else
     if octets == '' then redis.call('DEL', key) else redis.call('SET', key, octets, 'PX', milliseconds) end
@@ -42,6 +49,8 @@ return answers
 
 
 SCANNED_AT_A_TIME = 1000
+_NOTED = "noted"
+"""The mark of what was noted once."""
 
 
 class _Change(NamedTuple):
@@ -51,6 +60,8 @@ class _Change(NamedTuple):
     octets: bytes
     milliseconds: int
     mark: str
+    like: str
+    process: str
 
 
 class _Asked(NamedTuple):
@@ -91,8 +102,10 @@ class RedisStore:
         octets = await self._ask(msisdn, None)
         return None if octets is None else from_octets(octets)
 
-    async def begin(self, session: Session, seconds: float) -> Session | None:
-        answer = await self._ask(session.msisdn, _change(b"", to_octets(session), seconds, session.input_mark))
+    async def begin(self, session: Session, seconds: float, like: str = "") -> Session | None:
+        change = _change(b"", to_octets(session), seconds)
+        change = change._replace(mark=session.input_mark, like=like, process=f".{session.owner}.")
+        answer = await self._ask(session.msisdn, change)
         return from_octets(answer) if isinstance(answer, bytes) else None
 
     async def save(self, session: Session, expected: Stamp, seconds: float) -> bool:
@@ -104,6 +117,10 @@ class RedisStore:
 
     async def remove(self, msisdn: str, expected: Stamp) -> bool:
         return bool(await self._ask(msisdn, _change(expected.prefix(), b"", 1)) == 1)
+
+    async def is_first(self, name: str, seconds: float) -> bool:
+        noted = _change(b"", b"first %s\n" % _NOTED.encode(), seconds)._replace(mark=_NOTED)
+        return bool(await self._ask_of(f"first:{name}", noted) == 1)
 
     async def all_sessions(self) -> AsyncIterator[Session]:
         """Every dialogue there is, in no order; those of other releases are passed over. Raises StoreAway."""
@@ -122,9 +139,12 @@ class RedisStore:
             raise StoreAway(f"Redis: {error}") from error
 
     def _ask(self, msisdn: str, change: _Change | None) -> asyncio.Future[Any]:
+        return self._ask_of(f"ussd:{msisdn}", change)
+
+    def _ask_of(self, key: str, change: _Change | None) -> asyncio.Future[Any]:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Any] = loop.create_future()
-        self._waiting.append(_Asked(f"ussd:{msisdn}", change, answer))
+        self._waiting.append(_Asked(key, change, answer))
         if self._sender is None:
             self._sender = loop.create_task(self._send_all())
         return answer
@@ -165,8 +185,8 @@ class RedisStore:
             _fail(batch, StoreAway(why))  # whatever went wrong: nobody waits for ever
 
 
-def _change(expected: bytes, octets: bytes, seconds: float, mark: str = "") -> _Change:
-    return _Change(expected, octets, max(1, int(seconds * 1000)), mark)
+def _change(expected: bytes, octets: bytes, seconds: float) -> _Change:
+    return _Change(expected, octets, max(1, int(seconds * 1000)), "", "", "")
 
 
 def _fail(batch: list[_Asked], error: StoreAway) -> None:

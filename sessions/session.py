@@ -93,6 +93,8 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     """The managed number that is spoken for, and that calls are about; "" when it is one's own."""
     hung_up: bool = False
     """It is over, and only kept to be gone on with when its service is dialled again."""
+    counts: bytes = b""
+    """Where the peer counts: the sequences of the inputs that were taken, an octet each."""
 
 
 class Stamp(NamedTuple):

@@ -17,10 +17,11 @@ class Store(Protocol):
     async def load(self, msisdn: str) -> Session | None:
         """The number's dialogue, or None. Raises UnreadableSession."""
 
-    async def begin(self, session: Session, seconds: float) -> Session | None:
+    async def begin(self, session: Session, seconds: float, like: str = "") -> Session | None:
         """Keeps a new dialogue and ends whatever the number had.
 
-        Returns None; or, when the stored dialogue began with this very input (its `input_mark`), that one, untouched.
+        Returns None; or the stored dialogue, untouched, when its last input was this very one (its `input_mark`), or
+        one whose mark ends like this and that another process than the session's `owner` has taken.
         """
 
     async def save(self, session: Session, expected: Stamp, seconds: float) -> bool:
@@ -31,3 +32,6 @@ class Store(Protocol):
 
     async def remove(self, msisdn: str, expected: Stamp) -> bool:
         """Ends the number's dialogue if it is in the expected state; False when it is not."""
+
+    async def is_first(self, name: str, seconds: float) -> bool:
+        """Whether nobody, in any process, has asked this of the name within so many seconds."""

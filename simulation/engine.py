@@ -46,6 +46,7 @@ from ussd_engine.work import Work
 from .core import CoreClient
 from .judge import Judge
 from .loop import Chance, Process
+from .neighbours import NeighboursClient
 from .peers import PASSWORD
 from .store import StoreClient
 from .wire import Reactor, Wire
@@ -99,7 +100,7 @@ class _SeenDialogues(Dialogues):
 
     def heard(self, bind: SmppLink, link: Link, message: Message) -> None:
         mark = f"{link.name if message.counted else bind.name}/{message.mark}"
-        self.judge.heard(mark, message.msisdn or "", message.kind, link)
+        self.judge.heard(mark, message.msisdn or "", message.kind, link, message.text)
         super().heard(bind, link, message)
 
     def _send(self, exchange: Exchange) -> None:
@@ -145,6 +146,7 @@ class Engine:
         turns = Turns(self._ports)
         self._dialogues = _SeenDialogues(turns, self._binds, self._queues, self._work, metrics)
         self._dialogues.judge = world.judge
+        world.neighbours.opens(process, self._dialogues.standing)
         self._outbox = Outbox(
             self._binds, self._queues, settings.engine.routes, metrics, loop.time, self.wall_clock, chance.draw,
             self._chronicle.sms,
@@ -171,6 +173,7 @@ class Engine:
             self._versions, self._store, self._billing, greetings, witness, self._loop.time, self.wall_clock,
             self._world.new_id, self._settings.engine.sessions.idle_seconds, self.process.name,
             Starts(self._loop.time, self._metrics.too_often.inc).admits, self._asking_on.ask,
+            NeighboursClient(self._world.neighbours, self.process, self._loop, self._chance, self._world.weather),
         )  # fmt: skip
 
     def _make_reception(self, turns: Turns) -> Reception:

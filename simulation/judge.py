@@ -50,6 +50,7 @@ class Input:
     msisdn: str
     kind: Kind
     link: Link
+    text: str
     process: Process
     at: float
     order: int
@@ -87,11 +88,15 @@ INPUT: ContextVar[Input | None] = ContextVar("input", default=None)
 class Judge:
     """Of one run."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, trace: Trace, own_words: frozenset[str]) -> None:
-        """`own_words`: texts of the engine's own, which stand in place of any screen."""
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, trace: Trace, own_words: frozenset[str], refusals: frozenset[str]
+    ) -> None:
+        """`own_words`: texts of the engine's own, which stand in place of any screen; `refusals`: those of them that
+        end nothing but a begin."""
         self._loop = loop
         self._trace = trace
         self._own_words = own_words
+        self._refusals = refusals
         self._order = 0
         self._numbers: dict[str, Number] = defaultdict(Number)
         self._secrets: set[str] = set()
@@ -141,7 +146,7 @@ class Judge:
 
     # --- what is said ---
 
-    def heard(self, mark: str, msisdn: str, kind: Kind, link: Link) -> None:
+    def heard(self, mark: str, msisdn: str, kind: Kind, link: Link, text: str) -> None:
         """A process takes a message of a dialogue."""
         process = PROCESS.get()
         assert process is not None  # noqa: S101 - whoever listens is one
@@ -157,7 +162,7 @@ class Judge:
         if known is not None:
             known.heard += 1
         else:
-            known = number.inputs[key] = Input(mark, msisdn, kind, link, process, now, order)
+            known = number.inputs[key] = Input(mark, msisdn, kind, link, text, process, now, order)
         INPUT.set(known)
         if kind is Kind.BEGIN:
             number.begins.append((order, now))
@@ -210,7 +215,7 @@ class Judge:
             if any(each >= ended[1] for each in self._store_lost_at):
                 return  # the store has it still, or again
             self.breaks(f"{where} follows the screen that ended the dialogue")
-        if ends:
+        if ends and text not in self._refusals:
             number.ended[dialogue] = order, now
 
     def _is_wanted(self, number: Number, answered: Input, process: Process, where: str) -> None:
@@ -222,7 +227,8 @@ class Judge:
             if any(order > answered.order and name == process.name for order, _, name in number.aborts):
                 self.breaks(f"{where} follows an abort")
             later = [each for each in number.inputs.values() if each.kind is Kind.BEGIN and each.process is process]
-            if any(each.order > answered.order and each.link is answered.link for each in later) and not self._alone(
+            others = [each for each in later if not _says_the_same(each, answered)]  # else it is a repeat
+            if any(each.order > answered.order and each.link is answered.link for each in others) and not self._alone(
                 answered
             ):
                 self.breaks(f"{where} belongs to a dialogue before this one")
@@ -281,7 +287,8 @@ class Judge:
         session, old = from_octets(octets), None if before is None else from_octets(before)
         found = self._secrets_in(msgspec.to_builtins(session))
         if old is not None and old.id == session.id and old.screen not in SECRET_SCREENS:
-            self._secrets -= found
+            typed = INPUT.get()
+            self._secrets -= found if typed is None else found | {typed.text}  # in the store, a sum is no text
         elif found:
             self.breaks(f"the secrets {sorted(found)} stand in the store, on {session.service}/{session.screen}")
 
@@ -321,6 +328,11 @@ class Judge:
         """One thing that must be so at the end."""
         if not holds():
             self.breaks(f"at the end, {what}")
+
+
+def _says_the_same(one: Input, other: Input) -> bool:
+    """Whether two messages differ in their sequence numbers and connections at most."""
+    return one.mark.rpartition("-")[2] == other.mark.rpartition("-")[2]
 
 
 def _texts(what: Any) -> Iterator[str]:

@@ -32,6 +32,8 @@ class Reader:
         self.own_words = frozenset(
             engine.faces[language][name].title for language in engine.languages for name in engine.screens
         )
+        self.refusals = frozenset(engine.faces[language]["too_often"].title for language in engine.languages)
+        """What a begin that is not taken is told, beside the dialogue that goes on."""
         self.screen = cache(self._screen)
 
     def _screen(self, service: str, text: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sessions.session import Session, Stamp, dialogue_prefix, from_octets, to_octets
 from sessions.store import StoreAway
@@ -35,6 +35,23 @@ class _Kept(tuple[bytes, float]):
     __slots__ = ()
 
 
+class Heard(NamedTuple):
+    """What says that a begin was taken before: its mark, or the end of one like it that another process has taken."""
+
+    mark: str
+    like: str
+    process: str
+
+    def before(self, mark: str) -> bool:
+        """Whether the stored mark says so."""
+        if not self.mark:
+            return False
+        return mark == self.mark or (self.like != "" and mark.endswith(self.like) and self.process not in mark)
+
+
+NOT_HEARD = Heard("", "", "")
+
+
 class Memory:
     """What lies in the store, for all engine processes."""
 
@@ -45,6 +62,8 @@ class Memory:
         self._kept: dict[str, _Kept] = {}
         self._snapshots: deque[tuple[float, dict[str, _Kept]]] = deque(maxlen=SNAPSHOTS)
         self.shelf: dict[str, bytes] = {}
+        self._noted: dict[str, float] = {}
+        """Names, and until when they are."""
 
     def get(self, msisdn: str) -> bytes | None:
         """The octets of a number's dialogue."""
@@ -56,12 +75,14 @@ class Memory:
         octets = self.get(msisdn)
         return None if octets is None else from_octets(octets)
 
-    def change(self, msisdn: str, expected: bytes, octets: bytes, seconds: float, mark: str = "") -> bytes | bool:
+    def change(
+        self, msisdn: str, expected: bytes, octets: bytes, seconds: float, heard: Heard = NOT_HEARD
+    ) -> bytes | bool:
         """One compare-and-set, as the script in `sessions.redis_store` does it."""
         old = self.get(msisdn)
         if expected and (old is None or not old.startswith(expected)):
             return False
-        if mark and old is not None and old.partition(b"\n")[0].rpartition(b" ")[2] == mark.encode():
+        if old is not None and heard.before(old.partition(b"\n")[0].rpartition(b" ")[2].decode()):
             return old
         self._remember()
         if octets:
@@ -69,6 +90,14 @@ class Memory:
             self._kept[msisdn] = _Kept((octets, self._loop.time() + seconds))
         else:
             self._kept.pop(msisdn, None)
+        return True
+
+    def is_first(self, name: str, seconds: float) -> bool:
+        """Notes a name; False when it is noted."""
+        now = self._loop.time()
+        if self._noted.get(name, now) > now:
+            return False
+        self._noted[name] = now + seconds
         return True
 
     def _remember(self) -> None:
@@ -82,6 +111,7 @@ class Memory:
         self._judge.store_lost()
         self._kept.clear()
         self.shelf.clear()
+        self._noted.clear()
 
     def fall_back(self, chance: Chance) -> None:
         """Another server takes over, that has heard less."""
@@ -115,11 +145,11 @@ class StoreClient:
         octets = await self._ask(f"load …{msisdn[-4:]}", lambda: self._memory.get(msisdn))
         return None if octets is None else from_octets(octets)
 
-    async def begin(self, session: Session, seconds: float) -> Session | None:
-        octets = to_octets(session)
+    async def begin(self, session: Session, seconds: float, like: str = "") -> Session | None:
+        octets, heard = to_octets(session), Heard(session.input_mark, like, f".{session.owner}.")
         answer = await self._ask(
             f"begin {_named(session)}",
-            lambda: self._memory.change(session.msisdn, b"", octets, seconds, session.input_mark),
+            lambda: self._memory.change(session.msisdn, b"", octets, seconds, heard),
         )
         return from_octets(answer) if isinstance(answer, bytes) else None
 
@@ -138,6 +168,9 @@ class StoreClient:
     async def remove(self, msisdn: str, expected: Stamp) -> bool:
         prefix = expected.prefix()
         return await self._ask(f"remove …{msisdn[-4:]}", lambda: self._memory.change(msisdn, prefix, b"", 0.0)) is True
+
+    async def is_first(self, name: str, seconds: float) -> bool:
+        return await self._ask(f"first {name[-6:]}", lambda: self._memory.is_first(name, seconds))
 
     async def put(self, octets: Mapping[str, bytes], seconds: float) -> None:
         await self._ask("put", lambda: self._memory.shelf.update(octets))

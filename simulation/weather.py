@@ -33,6 +33,8 @@ class Weather:
     store_emptied_seconds: float = 0.0
     store_older_seconds: float = 0.0
     """The store falls back to what it was some seconds ago."""
+    neighbour_lost: float = NEVER
+    """A process does not hear from another how it stands with a number, in time."""
     repeated: float = NEVER
     """A message of a peer comes twice on one connection."""
     repeated_elsewhere: float = NEVER

@@ -21,6 +21,7 @@ from .given import given
 from .judge import Judge
 from .loop import Chance, Process, VirtualLoop
 from .money import Purse
+from .neighbours import Channels
 from .peers import Bind, Centre, Handset
 from .relay import Relay
 from .store import Memory
@@ -51,8 +52,9 @@ class World:
         self._ids = Chance(seed, "ids")
         self.weather: Weather = forecast(self._chance)
         self.trace = Trace(loop.time, shown)
-        self.judge = Judge(loop, self.trace, self.reader.own_words)
+        self.judge = Judge(loop, self.trace, self.reader.own_words, self.reader.refusals)
         self.memory = Memory(loop, self.trace, self.judge)
+        self.neighbours = Channels(self.trace)
         self.relay = Relay(self, given())
         self.core = Core(loop, Chance(seed, "core"), self.trace, self.judge, self.relay.tell)
         self.engines: dict[str, Engine] = {}

@@ -263,7 +263,7 @@ class Expected(Generic[T]):
                 return sent.context
         for key in keys:
             early = self._early.setdefault(key, _Early(now))
-            if len(early.receipts) < _EARLY_OF_ONE_MAX:
+            if receipt not in early.receipts and len(early.receipts) < _EARLY_OF_ONE_MAX:  # a repeat tells nothing
                 early.receipts.append(receipt)
             if len(self._early) > self._entries_max:
                 self._early.popitem(last=False)

@@ -49,11 +49,12 @@ PURE = {
         "national",
         "tlvs",
     },
-    "sessions": {"session", "store", "shelf"},
+    "sessions": {"session", "store", "shelf", "neighbours"},
     "billing": {"contract", "values", "operation", "notices", "calls", "breaker", "wire"},
     "ussd_engine": {
         "msisdn", "dial_string", "dialect", "dialect_values", "envelope", "over_smpp", "over_sms", "sms_dialect",
         "centre_side", "turn", "taking", "core_calls", "greeting", "record", "history", "versions", "starts",
+        "repeats",
     },
     "ussd_engine/language": {path.stem for path in (ROOT / "ussd_engine/language").glob("*.py")} - {"__init__"},
 }  # fmt: skip

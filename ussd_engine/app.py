@@ -25,6 +25,7 @@ from billing.http_client import HttpBilling
 from billing.signing import keys_from_file
 from masking import Masker
 from sessions.redis_log import RedisLog
+from sessions.redis_neighbours import RedisNeighbours
 from sessions.redis_shelf import RedisShelf
 from sessions.redis_store import RedisStore
 from sessions.store import StoreAway
@@ -170,6 +171,7 @@ class _Engine:
         )  # fmt: skip
         self.work = Work(self._metrics, settings.engine.turns_in_flight_max)
         self._asking_on = AskingOn(self._billing, self.work)
+        self._neighbours = RedisNeighbours(settings.redis_url, self._process)
         self._ports = self._make_ports()
         self._turns = Turns(self._ports)
         self._dialogues = Dialogues(self._turns, self._binds, self._queues, self.work, self._metrics)
@@ -180,6 +182,8 @@ class _Engine:
         closing = self._closing
         for close in (self._store.close, self._shelf.close, self._close_log, self._chronicle.close):
             closing.push_async_callback(close)
+        self._neighbours.open(self._dialogues.standing)
+        closing.push_async_callback(self._neighbours.close)
         await self._billing.start()
         closing.push_async_callback(self._billing.close)
         closing.callback(self._asking_on.stop)
@@ -316,7 +320,7 @@ class _Engine:
         return Ports(
             self._versions, self._store, self._billing, greetings, witness, self._loop.time, time.time, new_id,
             self.settings.engine.sessions.idle_seconds, self._process,
-            Starts(self._loop.time, self._metrics.too_often.inc).admits, self._asking_on.ask,
+            Starts(self._loop.time, self._metrics.too_often.inc).admits, self._asking_on.ask, self._neighbours,
         )  # fmt: skip
 
 

@@ -95,3 +95,10 @@ def _told_by(answer: Outcome, operation: Operation) -> Outcome:
     if told.get("outcome") == "done" and not check_values(results, operation.results, "done"):
         return Done(results)
     return Unknown("asked by id, and still not known")
+
+
+def asked_on(make: Make) -> str:
+    """Where a call was made: the screen, or the option."""
+    pending = make.session.pending
+    assert pending is not None  # noqa: S101 - a Make has one
+    return f"{pending.screen}/{pending.option}" if pending.option else pending.screen

@@ -5,9 +5,15 @@ Rules of this file (a shell around `turn`):
   screen, a further answer gets the same screen again. A new begin takes the number over.
 - What comes on the heels of an abort is taken when the abort has been: it finds the dialogue ended.
 - A message is walked once. One that comes again gets its screen, and nothing once others have come since (`repeats`).
+- A begin that says the same as the one before it, before our screen was accepted, is a repeat on whatever bind it
+  comes.
+- What comes while a turn is being worked on that turns out to be a repeat, is taken then: the subscriber has seen the
+  screen that another process has sent.
+- What this process has on its way it tells the others, when they ask (`standing`).
 - A dialogue that ended with an apology is over, whatever the store has of it: what is said to it later
   is told so, and what was apologised for gets its apology again.
-- A screen leaves on the bind on which its input came; if that is gone or cannot carry it, on another of the same link.
+- A screen leaves on the bind on which its input came, a repeated one on the bind of the repeat; if that is gone or
+  cannot carry it, on another of the same link.
 - What another link says of a number touches no dialogue of this one; nor does what bears another session number, where
   the dialect has one: it belongs to a dialogue that is gone.
 - A turn that outlives its deadline is apologised for once, and its own screen is never sent.
@@ -18,11 +24,11 @@ Rules of this file (a shell around `turn`):
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from functools import partial
 from typing import TYPE_CHECKING
 
 import failpoints
+from sessions.neighbours import Standing
 from smpp.errors import WrongState
 from smpp.pdu import Pdu
 
@@ -36,9 +42,9 @@ from .metrics import Metrics
 from .over_smpp import Message
 from .queues import Queues
 from .record import NETWORK_ABORT, USER_ABORT
-from .repeats import NUMBERS_MAX, Repeat, Repeats
+from .repeats import Heard, Repeat, Sameness
 from .taking import Taking
-from .turn import NOTHING_OVER, Answer, Begin, Over, Reply, Turns
+from .turn import Answer, Begin, Reply, Turns
 from .work import Work
 
 if TYPE_CHECKING:
@@ -64,9 +70,8 @@ class Dialogues:
         self._exchanges: dict[str, Exchange] = {}
         self._ending: dict[str, asyncio.Task[None]] = {}
         """By number, the abort that is being worked on."""
-        self._repeats = Repeats()
-        self._given_up: OrderedDict[str, GivenUp] = OrderedDict()
-        """By number, what was apologised for last."""
+        self._heard = Heard()
+        self._given_up = GivenUp()
 
     @property
     def has_work(self) -> bool:
@@ -76,7 +81,7 @@ class Dialogues:
     def heard(self, bind: Bind, link: Link, message: Message) -> None:
         """A message of a dialogue, accepted on the wire."""
         exchange = Exchange(bind, link, message, self._now())
-        repeat = self._repeats.hears(exchange.msisdn, exchange.mark, exchange.started)
+        repeat = self._heard.hears(exchange.msisdn, exchange.mark, exchange.started)
         if repeat is Repeat.OUTDATED or (repeat is Repeat.AGAIN and message.kind in _OVER):
             self._metrics.duplicates.inc()
             return
@@ -85,7 +90,7 @@ class Dialogues:
             before.conclude(Fate.SILENT)
             self._forget(before)  # its acceptance was lost: whoever speaks now has seen it, or has dialled again
             before = None
-        if before is not None and _answers_push(message, exchange, before):
+        if before is not None and exchange.answers_push(before):
             before.conclude(Fate.ACCEPTED)
             self._forget(before)
             before = None
@@ -93,13 +98,14 @@ class Dialogues:
             self._metrics.answers.inc()  # a notification is over as soon as it is seen
         elif message.kind in _OVER:
             self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
-        elif before is None or (message.kind is Kind.BEGIN and before.mark != exchange.mark):
+        elif before is None or (message.kind is Kind.BEGIN and not exchange.repeats(before)):
             if not self._is_told_again(exchange):
-                self._take(exchange, before, message, again=repeat is Repeat.AGAIN)
+                self._overtake(before)
+                self._take(exchange, message, repeat)
         elif exchange.is_of(before):
             self._metrics.duplicates.inc()
-            if before.reply is not None and before.pushed is None:
-                self._send(before)
+            before.following = (exchange, message, repeat)
+            self._say_again(before, bind)
         elif link.name == before.link.name:
             self._turn_away(exchange)
         else:
@@ -136,50 +142,59 @@ class Dialogues:
         exchange.alone = True
         self._send(exchange)
 
-    def _take(self, exchange: Exchange, before: Exchange | None, message: Message, *, again: bool) -> None:
-        self._overtake(before)
+    def _say_again(self, before: Exchange, bind: Bind) -> None:
+        """The screen of `before`, if there is one, leaves once more, on this bind; one that waits here, in its turn."""
+        if before.reply is None or before.pushed is not None:
+            return
+        before.bind = bind
+        if before.waits is not None and before.waits[0] is not self._binds.for_screen(bind, before.link):
+            self._queues.withdraw(*before.waits)
+            before.waits = None
+        self._send(before)
+
+    def _take(self, exchange: Exchange, message: Message, repeat: Repeat) -> None:
+        again = repeat is Repeat.AGAIN
         self._binds.heard(exchange.msisdn, exchange.bind)
         kinds = self._metrics.begins if message.kind is Kind.BEGIN else self._metrics.answers
         (self._metrics.duplicates if again else kinds).inc()
         self._exchanges[exchange.msisdn] = exchange
-        request = _request(exchange, message)._replace(again=again)
+        request = _request(exchange, message, again)
         if isinstance(request, Answer):
-            request = request._replace(over=self._over(exchange))
+            request = request._replace(over=self._given_up.over(exchange))
         exchange.taking = Taking(self._turns, request)
         self._work.begin(self._serve(exchange, exchange.taking), exchange.link.name)
 
     def _is_told_again(self, exchange: Exchange) -> bool:
         """Whether this was apologised for before it came again: then it gets the apology again, and is not walked."""
-        given_up = self._given_up.get(exchange.msisdn)
-        if given_up is None or given_up.exchange.mark != exchange.mark or given_up.is_old(exchange.started):
+        before = self._given_up.before(exchange)
+        if before is None or before.mark != exchange.mark:
             return False
         self._metrics.duplicates.inc()
-        exchange.reply = given_up.exchange.reply
-        exchange.remember(given_up.exchange)
+        exchange.reply = before.reply
+        exchange.remember(before)
         exchange.alone = True
         self._send(exchange)
         return True
 
-    def _over(self, exchange: Exchange) -> Over:
-        """What of the number is over, whatever the store has of it."""
-        given_up = self._given_up.get(exchange.msisdn)
-        if given_up is None or not exchange.is_of(given_up.exchange) or given_up.is_old(exchange.started):
-            return NOTHING_OVER
-        return given_up.over
-
     def _give_up(self, exchange: Exchange) -> None:
         """The dialogue is over for who holds the phone: an apology is on its way."""
-        ports, taking = self._turns.ports, exchange.taking
-        began = ports.wall_clock() - (self._now() - exchange.started)
-        self._given_up[exchange.msisdn] = GivenUp(exchange, Over(taking.session_id if taking else "", began))
-        self._given_up.move_to_end(exchange.msisdn)
-        if len(self._given_up) > NUMBERS_MAX:
-            self._given_up.popitem(last=False)
+        self._given_up.note(exchange, self._turns.ports.wall_clock() - (self._now() - exchange.started))
 
     def is_busy(self, msisdn: str) -> bool:
         """Whether a message of the number is being worked on here, or a screen is on its way to it."""
         before = self._exchanges.get(msisdn)
         return before is not None and (before.reply is None or before.dead_at >= self._now())
+
+    def standing(self, msisdn: str, link: str, age_seconds: float) -> Standing:
+        """How it stands with the number's last input here, for the process that has heard the next one, so many
+        seconds ago."""
+        before, now = self._exchanges.get(msisdn), self._now()
+        if before is None or before.link.name != link:
+            came_before = self._heard.was_accepted(msisdn, link, now - age_seconds)
+            return Standing.WORKING if came_before else Standing.SETTLED
+        if before.reply is None:
+            return Standing.WORKING
+        return Standing.UNSEEN if before.pushed is None and before.dead_at >= now else Standing.SETTLED
 
     def push(self, bind: Bind, link: Link, message: Message, first: Dialled | Reply) -> asyncio.Future[Pushed]:
         """Begins a dialogue from our side, of a number that is not busy; the result is what becomes of its first
@@ -214,8 +229,12 @@ class Dialogues:
             if not exchange.overtaken:
                 self._not_pushed(exchange)
         elif reply is None:
+            if taking.is_repeat:
+                self._metrics.duplicates.inc()
             exchange.conclude(Fate.OVERTAKEN)
             self._forget(exchange)
+            if exchange.following is not None:
+                self._take(*exchange.following)
         elif exchange.pushed is not None and taking.overdue:
             exchange.conclude(Fate.FAILED)
             self._forget(exchange)
@@ -244,13 +263,14 @@ class Dialogues:
 
     def _send(self, exchange: Exchange) -> None:
         """Sends the exchange's screen; one that has to wait for room leaves when there is some."""
-        if exchange.waits:
+        if exchange.waits is not None:
             return
         bind = self._binds.for_screen(exchange.bind, exchange.link)
         if bind is None:
             self._lost(exchange)
         else:
-            exchange.waits = not self._queues.screen(bind, partial(self._leave, exchange, bind))
+            leave = partial(self._leave, exchange, bind)
+            exchange.waits = None if self._queues.screen(bind, leave) else (bind, leave)
 
     def _leave(self, exchange: Exchange, bind: Bind) -> bool:
         """The screen leaves on this bind; False when it does not, and need not wait. Raises WindowFull."""
@@ -270,8 +290,9 @@ class Dialogues:
         except (WrongState, ValueError):  # the bind ends, or the link's dialect has a field that cannot be written
             self._lost(exchange)
             return False
-        exchange.waits = False
+        exchange.waits = None
         exchange.sent = True
+        exchange.on_its_way += 1
         self._metrics.screens_sent.inc()
         return True
 
@@ -280,14 +301,14 @@ class Dialogues:
         if exchange.dead_at < self._now():
             self._lost(exchange)
         elif self._binds.for_screen(exchange.bind, exchange.link) is not bind:
-            exchange.waits = False
+            exchange.waits = None
             self._send(exchange)  # on another bind of the link, behind those that wait there
         else:
             return True
         return False
 
     def _lost(self, exchange: Exchange) -> None:
-        exchange.waits = False
+        exchange.waits = None
         self._metrics.screens_homeless.inc()
         exchange.conclude(Fate.NO_LINK)
         self._forget(exchange)
@@ -302,7 +323,12 @@ class Dialogues:
         self._work.begin(self._turns.hang_up(exchange.msisdn, exchange.link, NETWORK_ABORT, begun_by=exchange.mark))
 
     def answered(self, bind: Bind, exchange: Exchange, response: Pdu | None) -> None:
-        """The peer's word on a screen; None: it gave none in time, or is gone. A screen is never sent again for it."""
+        """The peer's word on a screen; None: it gave none in time, or is gone. A screen is never sent again for it. The
+        last word counts of a screen that was sent more than once, unless one is that it was accepted."""
+        exchange.on_its_way -= 1
+        accepted = response is not None and not response.command_status
+        if accepted:
+            self._heard.accepts(exchange.msisdn, exchange.link.name, self._now())
         if response is None:
             self._metrics.screens_expired.inc()
             exchange.conclude(Fate.SILENT)
@@ -312,7 +338,9 @@ class Dialogues:
             self._not_pushed(exchange)
         elif exchange.pushed is not None:
             self._push_accepted(exchange, response)
-        if not exchange.waits:  # it has to be said again to who has asked again, and waits for room
+        if exchange.waits is None and (
+            accepted or exchange.on_its_way <= 0
+        ):  # else it has to be said again to who has asked again, and waits for room
             self._forget(exchange)
         self._queues.room(bind)
 
@@ -355,18 +383,15 @@ class Dialogues:
                 self._send(exchange)
 
 
-def _answers_push(message: Message, exchange: Exchange, before: Exchange) -> bool:
-    """Whether this says that the first screen of a push has been seen, though its acceptance has not come yet."""
-    seen = message.kind in (Kind.REPLY, Kind.UNKNOWN, Kind.NOTIFIED)
-    return seen and before.pushed is not None and before.sent and exchange.is_of(before)
-
-
-def _request(exchange: Exchange, message: Message) -> Begin | Answer:
+def _request(exchange: Exchange, message: Message, again: bool) -> Begin | Answer:
     """What is asked of the turn."""
     link, reference = exchange.link, exchange.thread.reference
     dialled = None if message.kind is Kind.REPLY else over_smpp.dialled(message, link.dialect)
     if not exchange.code and dialled is not None:
         exchange.code = f"*{dialled.parts[0]}#"[: over_smpp.CODE_CHARACTERS_MAX]
+    msisdn, mark, until = exchange.msisdn, exchange.mark, exchange.until
+    sequence = exchange.thread.sequence if message.counted else None
+    sameness = Sameness(again, exchange.like, sequence, exchange.started)
     if message.kind is Kind.BEGIN:
-        return Begin(exchange.msisdn, link, dialled, exchange.mark, exchange.until, reference)
-    return Answer(exchange.msisdn, link, message.text, exchange.mark, exchange.until, dialled, reference)
+        return Begin(msisdn, link, dialled, mark, until, reference, sameness=sameness)
+    return Answer(msisdn, link, message.text, mark, until, dialled, reference, sameness=sameness)

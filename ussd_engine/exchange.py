@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from .config import Link
+from .dialect import Kind
 from .over_smpp import Message
-from .repeats import KEPT_SECONDS
+from .queues import Leave
+from .repeats import KEPT_SECONDS, NUMBERS_MAX, Repeat
 from .taking import Taking
-from .turn import Over, Reply
+from .turn import NOTHING_OVER, Over, Reply
 
 if TYPE_CHECKING:
     from smpp.link import Link as Bind
@@ -48,9 +51,13 @@ class Exchange:
         "alone",
         "bind",
         "code",
+        "following",
+        "kind",
+        "like",
         "link",
         "mark",
         "msisdn",
+        "on_its_way",
         "overtaken",
         "pushed",
         "reply",
@@ -65,19 +72,26 @@ class Exchange:
     def __init__(self, bind: Bind, link: Link, message: Message, now: float) -> None:
         self.bind = bind
         self.link = link
+        self.kind = message.kind
         self.msisdn = message.msisdn or ""
         self.code = message.code
         self.thread = message.thread
         self.mark = f"{link.name if message.counted else bind.name}/{message.mark}"  # two peers may count alike
+        self.like = "" if message.counted else message.mark[message.mark.rfind("-") :]
+        """How the marks of all inputs end that say the same."""
         self.started = now
         self.until = now + link.dialect.waits.application_seconds * BUDGET_SHARE
         self.reply: Reply | None = None
         self.taking: Taking | None = None
         self.sent = False
         """Its screen has gone out once: what is sent from now on is a repeat."""
+        self.on_its_way = 0
+        """How often its screen was sent and has no answer of the peer's yet."""
+        self.following: tuple[Exchange, Message, Repeat] | None = None
+        """What came while it was being worked on: it is taken if this one turns out to be a repeat."""
         self.overtaken = False
-        self.waits = False
-        """Its screen waits for room in a window."""
+        self.waits: tuple[Bind, Leave] | None = None
+        """Its screen waits for room in this bind's window."""
         self.alone = False
         """Its screen is said beside the number's dialogue, which goes on."""
         self.pushed: asyncio.Future[Pushed] | None = None
@@ -105,18 +119,44 @@ class Exchange:
         if self.pushed is not None and not self.pushed.done():
             self.pushed.set_result(Pushed(fate, status))
 
+    def repeats(self, other: Exchange) -> bool:
+        """Whether this begin is the other one again: on the same connection, or what says the same on another one."""
+        if self.mark == other.mark:
+            return True
+        alike = bool(self.like) and self.like == other.like and other.kind is self.kind and other.pushed is None
+        return alike and self.link.name == other.link.name and self.thread.reference == other.thread.reference
+
+    def answers_push(self, before: Exchange) -> bool:
+        """Whether this says that the first screen of a push has been seen, though its acceptance has not come yet."""
+        seen = self.kind in (Kind.REPLY, Kind.UNKNOWN, Kind.NOTIFIED)
+        return seen and before.pushed is not None and before.sent and self.is_of(before)
+
     def is_of(self, other: Exchange) -> bool:
         """Whether both can be of one dialogue: a session number that is missing says nothing."""
         mine, others = self.thread.reference, other.thread.reference
         return self.link.name == other.link.name and (mine == others or not mine or not others)
 
 
-class GivenUp(NamedTuple):
-    """A message with whose screen, an apology, a dialogue has ended."""
+class GivenUp:
+    """Messages with whose screen, an apology, a dialogue has ended: the last one of each number."""
 
-    exchange: Exchange
-    over: Over
+    def __init__(self) -> None:
+        self._of: OrderedDict[str, tuple[Exchange, Over]] = OrderedDict()
 
-    def is_old(self, now: float) -> bool:
-        """Whether nothing of that dialogue comes any more."""
-        return self.exchange.started + KEPT_SECONDS < now
+    def note(self, exchange: Exchange, began: float) -> None:
+        """The apology is on its way. `began`: when the message came, seconds since 1970."""
+        taking = exchange.taking
+        self._of[exchange.msisdn] = exchange, Over(taking.session_id if taking else "", began)
+        self._of.move_to_end(exchange.msisdn)
+        if len(self._of) > NUMBERS_MAX:
+            self._of.popitem(last=False)
+
+    def before(self, exchange: Exchange) -> Exchange | None:
+        """The number's message before this one that was apologised for, if anything of its dialogue can still come."""
+        before, _ = self._of.get(exchange.msisdn, (None, None))
+        return before if before is not None and before.started + KEPT_SECONDS >= exchange.started else None
+
+    def over(self, exchange: Exchange) -> Over:
+        """What of the number is over, whatever the store has of it."""
+        before = self.before(exchange)
+        return self._of[exchange.msisdn][1] if before is not None and exchange.is_of(before) else NOTHING_OVER

@@ -11,6 +11,7 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
@@ -70,6 +71,11 @@ class Queues:
         if not done:
             self._of.setdefault(bind, _Queue()).screens.append(leave)
         return done
+
+    def withdraw(self, bind: Bind, leave: Leave) -> None:
+        """A screen that waits here leaves elsewhere."""
+        with contextlib.suppress(KeyError, ValueError):  # the bind is gone, or the screen has left
+            self._of[bind].screens.remove(leave)
 
     def sms(self, bind: Bind, leave: Leave) -> bool:
         """The same for an SMS."""

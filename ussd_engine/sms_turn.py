@@ -3,7 +3,8 @@
 - The core first notes the SMS in its inbox: a message that the SMSC sends again gets the same inbox id, and so the
   calls of its walk the same ids; it has one effect.
 - What the core cannot say yet leaves the message with the SMSC: a temporary error, and it comes again.
-- A change is answered by the core's own notice; the rest is answered from here, once.
+- A change is answered by the core's own notice; the rest is answered from here, once, by whichever engine process is
+  the first to say so in the store. While that is away, each answers once.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import NamedTuple
 from billing.calls import Call, Done, NotMade, Outcome, Unknown
 from billing.contract import OPERATIONS
 from sessions.session import Session
+from sessions.store import StoreAway
 
 from .config import Link
 from .language import walk
@@ -26,6 +28,8 @@ from .turn import Ports, Turns, spoken_language
 
 ANSWERED_MAX = 10_000
 """Messages whose answer is remembered as given, so that a repeat is not answered twice."""
+ANSWERED_SECONDS = 600.0
+"""So long the store remembers it for all processes: longer than an SMSC waits before it sends a message again."""
 
 
 class Incoming(NamedTuple):
@@ -84,7 +88,7 @@ class SmsTurns:
         )  # fmt: skip
         if service.id in self._turns.off and not (service.guard and service.guard.maintenance):
             words = self._turns.own_words("switched_off", sms.link, session.language).text
-            return Verdict(True, Sms(sms.msisdn, sms.link.config.network, service.id, words), inbox_id)
+            return await self._answer(sms, service, words, inbox_id)
         try:
             shown = await self._walk(service, session, sms)
         except _Later:
@@ -92,10 +96,19 @@ class SmsTurns:
         except MenuLoop as error:
             self.ports.witness.failed(str(error), sms.msisdn)
             return ACCEPTED
-        if not shown.text or inbox_id in self._answered:
+        return await self._answer(sms, service, shown.text, inbox_id)
+
+    async def _answer(self, sms: Incoming, service: Service, text: str, inbox_id: str) -> Verdict:
+        """What is said to the message; nothing when it was said before."""
+        if not text or inbox_id in self._answered:
             return Verdict(True, None, inbox_id)
         self._note_answered(inbox_id)
-        return Verdict(True, Sms(sms.msisdn, sms.link.config.network, service.id, shown.text), inbox_id)
+        try:
+            is_first = await self.ports.store.is_first(f"answer:{inbox_id}", ANSWERED_SECONDS)
+        except StoreAway:
+            is_first = True
+        answer = Sms(sms.msisdn, sms.link.config.network, service.id, text) if is_first else None
+        return Verdict(True, answer, inbox_id)
 
     async def _accept(self, sms: Incoming) -> str | None:
         """The id under which the core has noted the message; None when it is not to be answered, "" when not known."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from sessions.neighbours import Standing
 from sessions.session import Session, SessionTooLarge, UnreadableSession, stamp_of
 from sessions.store import StoreAway
 
-from .core_calls import CoreCalls
+from .core_calls import CoreCalls, asked_on
 from .dial_string import Dialled
 from .history import SECRET, WRONG
 from .language import answers, check, menu, resumption, walk
@@ -20,15 +21,16 @@ from .language.menu import AskScreen, Service
 from .language.talk_answers import outcome_word
 from .language.walk import ANSWERED, Make, Mark, MenuLoop, Show, Step
 from .record import ENDED, OUR_FAULT, SLOW_BACK_END
+from .repeats import Repeats
 from .turn import ENDED_SECONDS, GRACE_SECONDS, Answer, Begin, Reply, Turns, is_another, is_over, spoken_language
 
 
 class _Repeated(Exception):
-    """A begin that the store knows already: `session` is the dialogue that it began."""
+    """The input has been taken already: `session` is the dialogue as it left it; None: nothing is to be said."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session | None) -> None:
         self.session = session
-        super().__init__(session.id)
+        super().__init__()
 
 
 class _Lost(Exception):
@@ -39,8 +41,8 @@ class Taking:
     """One turn on its way."""
 
     __slots__ = (
-        "_calls", "_catalog", "_count", "_link", "_mark", "_marks", "_ports", "_request", "_session", "_turns",
-        "overdue", "overtaken",
+        "_calls", "_catalog", "_count", "_link", "_marks", "_ports", "_repeats", "_request", "_session", "_turns",
+        "is_repeat", "overdue", "overtaken",
     )  # fmt: skip
 
     def __init__(self, turns: Turns, request: Begin | Answer) -> None:
@@ -51,7 +53,9 @@ class Taking:
         self._catalog: Catalog = turns.ports.versions.current
         self._calls = CoreCalls(turns.ports, request.until)
         self._link = request.link
-        self._mark = request.mark
+        self._repeats = Repeats(turns.ports, request)
+        self.is_repeat = False
+        """The input turned out to have been taken before, here or by another process."""
         self._marks: list[Mark] = []
         self._session: Session | None = None
         """The dialogue as far as this turn knows it: what is told of if the turn fails."""
@@ -85,9 +89,7 @@ class Taking:
         """The turn's screen; None when there is nothing to say."""
         request = self._request
         try:
-            if request.again:
-                return await self._known(request)
-            return await (self._begin(request) if isinstance(request, Begin) else self._answer(request))
+            return await self._taken(request)
         except (StoreAway, SessionTooLarge, UnreadableSession, UnreadableService, MenuLoop) as error:
             self._ports.witness.failed(f"{type(error).__name__}: {error}", request.msisdn)
             return self.broken()
@@ -95,6 +97,16 @@ class Taking:
             self._ports.witness.failed("the store has lost a dialogue", request.msisdn)
             self.overdue = True  # its end is told when it is looked for
             return self._own_words("being_checked" if self.changed else "dial_again")
+
+    async def _taken(self, request: Begin | Answer) -> Reply | None:
+        try:
+            if request.sameness.again:
+                await self._known(request)
+            return await (self._begin(request) if isinstance(request, Begin) else self._answer(request))
+        except _Repeated as repeated:
+            self.is_repeat = not request.sameness.again  # else it was known before
+            session = repeated.session
+            return None if session is None or session.hung_up else await self._again(session)
 
     def apology(self) -> Reply:
         """What is said when the turn cannot be ended: never that nothing happened, when something may have."""
@@ -123,6 +135,15 @@ class Taking:
     # --- begin ----------------------------------------------------------------------------------------------------
 
     async def _begin(self, request: Begin) -> Reply | None:
+        if request.sameness.sequence is not None:
+            before = await self._ports.store.load(request.msisdn)
+            if self._repeats.is_old(before):
+                raise _Repeated(None)
+            if before is not None and self._repeats.is_last(before):
+                await self._look_elsewhere(before)
+        return await self._begin_anew(request)
+
+    async def _begin_anew(self, request: Begin) -> Reply | None:
         turns, ports, link = self._turns, self._ports, self._link
         if not request.by_us and not ports.admits_start(request.msisdn, link):
             return turns.own_words("too_often", link)
@@ -144,10 +165,7 @@ class Taking:
         session = self._session = replace(session, service=service.id, menu=service.version, language=language)
         if service.id in turns.off and not (service.guard and service.guard.maintenance):
             return await self._last_words("switched_off", session)
-        try:
-            return await self._first_screen(found, session)
-        except _Repeated as repeated:
-            return await self._again(repeated.session)
+        return await self._first_screen(found, session)
 
     async def _first_screen(self, found: Found, session: Session) -> Reply | None:
         service = found.service
@@ -166,8 +184,8 @@ class Taking:
         before = await self._ports.store.load(begun.msisdn)
         if before is None or before.link != self._link.name:
             return None
-        if before.input_mark == self._mark:
-            return await self._again(before)
+        if before.pending is None and self._repeats.is_last(before):
+            raise _Repeated(before)
         service = await self._ports.versions.of(before.service, before.menu)
         if service is None or service.id != begun.service:
             return None
@@ -184,49 +202,74 @@ class Taking:
             Show(replace(session, shown=text, screen=screen, ended=True), text, True), session.code
         )
 
-    async def _known(self, request: Begin | Answer) -> Reply | None:
-        """What was heard before is worked on or answered already, if it is still what the dialogue heard last."""
+    async def _known(self, request: Begin | Answer) -> None:
+        """Raises _Repeated: what was heard before is worked on or answered already, if it is still what the dialogue
+        heard last."""
         session = await self._ports.store.load(request.msisdn)
-        if session is None or session.link != self._link.name or session.input_mark != self._mark or session.hung_up:
-            return None
-        self._session = session
-        return await self._again(session)
+        if session is None or session.link != self._link.name or not self._repeats.is_last(session):
+            raise _Repeated(None)
+        await self._look_elsewhere(session)
+        raise _Repeated(session)
+
+    async def _look_elsewhere(self, session: Session) -> None:
+        """Raises _Repeated for a repeat of what the dialogue has taken last, here or at another process."""
+        store, standing = self._ports.store, await self._repeats.standing(session)
+        if standing is Standing.WORKING:
+            raise _Repeated(None)
+        if standing is Standing.UNSEEN:
+            if session.owner == self._ports.process:
+                raise _Repeated(session)
+            kept = await store.load(session.msisdn)  # it may have been kept after we had looked
+            raise _Repeated(kept if kept is not None and kept.id == session.id else None)
+        if standing is Standing.GONE and session.pending is None:
+            ours = replace(self._repeats.stamped(session), version=session.version + 1)
+            raise _Repeated(ours if await store.save(ours, stamp_of(session), self._seconds(ours)) else None)
 
     async def _again(self, session: Session) -> Reply | None:
         """This input has been taken already: the same screen, or what became of the call that it was about to make."""
+        self._session = session
         if session.pending is None:
             return Reply(session.shown, session.ended)
         return await self._settle(session)
 
     async def _keep_new(self, shown: Show, typed: str) -> Reply | None:
-        ports = self._ports
         if self.overtaken:
             return None
-        session = replace(
-            shown.session, version=1, input_mark=self._mark, at=ports.wall_clock(), owner=ports.process, travelled=False
-        )
-        before = await ports.store.begin(session, self._seconds(session))
-        if before is not None:
-            return Reply(before.shown, before.ended)
+        session = replace(self._repeats.stamped(shown.session), version=1, travelled=False)
+        await self._keep_begun(session)
         self._tell(session, typed)
         return Reply(shown.text, shown.ends, shown.again)
+
+    async def _keep_begun(self, session: Session) -> None:
+        """Keeps a new dialogue, in place of what the number had. Raises _Repeated when its begin was taken already."""
+        store = self._ports.store
+        before = await store.begin(session, self._seconds(session), self._request.sameness.like)
+        if before is None:
+            return
+        standing = await self._repeats.standing_of_begin(before)
+        if standing in (Standing.UNSEEN, Standing.GONE):
+            raise _Repeated(before)
+        if standing is Standing.WORKING or not await store.save(session, stamp_of(before), self._seconds(session)):
+            raise _Repeated(None)
 
     # --- answers --------------------------------------------------------------------------------------------------
 
     async def _answer(self, request: Answer) -> Reply | None:
         turns, ports = self._turns, self._ports
         session = await ports.store.load(request.msisdn)
+        if self._repeats.is_old(session):
+            raise _Repeated(None)
+        is_last = self._repeats.is_last(session)
         over = (
             session is None or is_over(session) or is_another(session, request.reference) or request.over.has(session)
         )
-        if over and request.dialled is not None and (session is None or session.input_mark != self._mark):
-            return await self._begin(Begin(*request[:2], request.dialled, self._mark, request.until, request.reference))
+        if over and request.dialled is not None and not is_last:
+            return await self._begin(request.as_begin(request.dialled))
         if session is None or session.link != self._link.name:  # a dialogue is walked on the link where it began
             return turns.own_words("dial_again", self._link)
         if session.hung_up or is_another(session, request.reference) or request.over.has(session):
             return turns.own_words("dial_again", self._link, session.language)
-        if session.pending is None and session.input_mark == self._mark:
-            return Reply(session.shown, session.ended)
+        await self._look_elsewhere(session)
         if request.reference and not session.reference:  # of a push, whose session number nobody knew
             session = replace(session, reference=request.reference)
         self._session = session
@@ -248,7 +291,7 @@ class Taking:
             step: Step = walk.show_again(service, resumption.goes_on(session), terms)
         elif said == resumption.ANEW and session.service in self._catalog.services:
             service = self._catalog.services[session.service]
-            step = walk.begin(service, _anew(session, service), (), terms)
+            step = walk.begin(service, resumption.anew(session, service), (), terms)
         else:
             return await self._keep(resumption.asked_again(session), WRONG)
         shown = await self._walk(service, step)
@@ -266,14 +309,7 @@ class Taking:
 
     async def _keep(self, shown: Show, typed: str) -> Reply | None:
         ports, session = self._ports, shown.session
-        kept = replace(
-            session,
-            version=session.version + 1,
-            input_mark=self._mark,
-            at=ports.wall_clock(),
-            owner=ports.process,
-            travelled=session.travelled or session.owner != ports.process,
-        )
+        kept = replace(self._repeats.stamped(session), version=session.version + 1)
         if not await ports.store.save(kept, stamp_of(session), self._seconds(kept)):
             await self._not_kept(session)
             return None
@@ -332,7 +368,7 @@ class Taking:
                     return None
                 session = kept
             outcome = await self._calls.perform(step)
-            self._marks.append((f"call {outcome_word(outcome)}", _asked_on(step)))
+            self._marks.append((f"call {outcome_word(outcome)}", asked_on(step)))
             step = walk.resume(service, session, outcome, terms)
         self._marks += step.marks
         return step
@@ -342,26 +378,15 @@ class Taking:
         ports = self._ports
         if self.overtaken and not session.version:
             return None
-        kept = replace(
-            session, version=session.version + 1, input_mark=self._mark, at=ports.wall_clock(), owner=ports.process
-        )
+        kept = replace(self._repeats.stamped(session), version=session.version + 1)
         self._session, stored = kept, replace(kept, parts=())
         if session.version:
             if await ports.store.save(stored, stamp_of(session), self._seconds(kept)):
                 return kept
             await self._not_kept(session)
             return None
-        before = await ports.store.begin(stored, self._seconds(kept))
-        if before is not None:
-            raise _Repeated(before)
+        await self._keep_begun(stored)
         return kept
-
-
-def _asked_on(make: Make) -> str:
-    """Where a call was made: the screen, or the option."""
-    pending = make.session.pending
-    assert pending is not None  # noqa: S101 - a Make has one
-    return f"{pending.screen}/{pending.option}" if pending.option else pending.screen
 
 
 def _code(dialled: Dialled | None, found: Found | None) -> str:
@@ -369,13 +394,3 @@ def _code(dialled: Dialled | None, found: Found | None) -> str:
     if found is not None:
         return f"*{'*'.join(found.code)}#"
     return "" if dialled is None else "unknown"
-
-
-def _anew(session: Session, service: Service) -> Session:
-    """The dialogue as if it had just been dialled, in the version in force."""
-    return Session(
-        id=session.id, msisdn=session.msisdn, link=session.link, reference=session.reference, network=session.network,
-        brand=session.brand, status=session.status, language=session.language, service=service.id,
-        menu=service.version, started_at=session.started_at, turn=session.turn, version=session.version,
-        code=session.code, owner=session.owner, travelled=session.travelled,
-    )  # fmt: skip

@@ -6,6 +6,7 @@ Rules of this file and of `taking`:
 - Whatever happens, the subscriber gets a screen: errors of ours become the engine's own words in `taking`, and nowhere
   else.
 - A turn that finds another one has been faster says nothing.
+- A repeat gets the same screen, or nothing while its turn is being worked on, and is walked once (`repeats`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import replace
 
 from billing.calls import Billing, Call, Outcome
+from sessions.neighbours import Alone, Neighbours
 from sessions.session import Session, UnreadableSession, stamp_of
 from sessions.store import Store, StoreAway
 
@@ -28,6 +30,7 @@ from .language.menu import Service
 from .language.pages import cut
 from .language.walk import Mark, Terms
 from .record import USER_ABORT
+from .repeats import Sameness
 from .versions import Versions
 
 ENDED_SECONDS = 60.0
@@ -50,8 +53,7 @@ class Begin(NamedTuple):
     reference: str = ""
     by_us: bool = False
     """It is a push: nobody has dialled."""
-    again: bool = False
-    """It was heard before: it is not walked a second time."""
+    sameness: Sameness = Sameness()
 
 
 class Over(NamedTuple):
@@ -82,8 +84,12 @@ class Answer(NamedTuple):
     until: float
     dialled: Dialled | None = None
     reference: str = ""
-    again: bool = False
     over: Over = NOTHING_OVER
+    sameness: Sameness = Sameness()
+
+    def as_begin(self, dialled: Dialled) -> Begin:
+        """What the peer does not name is a begin after all."""
+        return Begin(self.msisdn, self.link, dialled, self.mark, self.until, self.reference, sameness=self.sameness)
 
 
 class Reply(NamedTuple):
@@ -135,6 +141,8 @@ class Ports(NamedTuple):
     """Whether a number may begin one more dialogue."""
     ask_on: Callable[[Call], None] = lambda _question: None
     """Goes on asking what became of a change, when its turn is over."""
+    neighbours: Neighbours = Alone()
+    """The other engine processes."""
 
 
 class Turns:

@@ -45,6 +45,7 @@ def question(cut_off: Session, begun: Session, words: str) -> Session:
         resumed=cut_off.id,
         shown=words,
         hung_up=False,
+        counts=begun.counts,
     )
 
 
@@ -57,3 +58,13 @@ def asked_again(session: Session) -> Show:
 def goes_on(session: Session) -> Session:
     """The dialogue as it was when it was cut off."""
     return replace(session, asking="", turn=session.turn + 1)
+
+
+def anew(session: Session, service: Service) -> Session:
+    """The dialogue as if it had just been dialled, in the version in force."""
+    return Session(
+        id=session.id, msisdn=session.msisdn, link=session.link, reference=session.reference, network=session.network,
+        brand=session.brand, status=session.status, language=session.language, service=service.id,
+        menu=service.version, started_at=session.started_at, turn=session.turn, version=session.version,
+        code=session.code, owner=session.owner, travelled=session.travelled, counts=session.counts,
+    )  # fmt: skip

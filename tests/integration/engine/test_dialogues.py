@@ -13,6 +13,7 @@ import pytest
 
 from billing.calls import Call, Done, Outcome
 from masking import Masker
+from sessions.neighbours import Alone, Neighbours, Standing
 from sessions.redis_store import RedisStore
 from sessions.store import StoreAway
 from smpp.constants import ESME_RMSGQFUL, ESME_RSYSERR, ESME_RTHROTTLED
@@ -82,14 +83,21 @@ class FakeBind:
 class Desk:
     """The engine's dialogues with fake binds, a real Redis and a scripted core."""
 
-    def __init__(self, store: RedisStore) -> None:
-        self.billing = ScriptedBilling(store, {"balances.get": [BALANCE]})
-        ids = iter(f"id-{n}" for n in range(10_000))
+    def __init__(self, store: RedisStore, process: str = "", neighbours: Neighbours | None = None) -> None:
+        """`process`: its name, where there are several."""
+        script = {"balances.get": [BALANCE], "subscribers.set_language": [Done({"language": "en"})]}
+        self.billing = ScriptedBilling(store, script)
+        self.clock = 0.0
+        self.process = process
+        ids = iter(f"id-{process}{n}" for n in range(10_000))
         now = asyncio.get_running_loop().time
         metrics = Metrics()
         greetings = Greetings(self.billing, now, ids.__next__, 0.5, 60, 100)
         versions = versions_of(CATALOG)
-        ports = Ports(versions, store, self.billing, greetings, Notes(), now, lambda: 0.0, ids.__next__, 180)
+        ports = Ports(
+            versions, store, self.billing, greetings, Notes(), now, lambda: self.clock, ids.__next__, 180, process,
+            neighbours=neighbours or Alone(),
+        )  # fmt: skip
         self.binds = Binds()
         self.work = Work(metrics, 1000)
         self.queues = Queues()
@@ -98,7 +106,7 @@ class Desk:
         self.store = store
 
     def bind(self, name: str, link: Link = LINK, room: int = 100) -> FakeBind:
-        bind = FakeBind(name, room)
+        bind = FakeBind(f"{link.name}.{self.process}.{name}" if self.process else name, room)
         self.binds.add(cast(Bind, bind), link)
         return bind
 
@@ -111,8 +119,10 @@ class Desk:
         link: Link = LINK,
         *tlvs: Tlv,
         code: str = "*111#",
+        again: int | None = None,
     ) -> None:
-        self.heard(bind, text, op, number, link, *tlvs, code=code)
+        """`again`: the sequence number under which it was said before."""
+        self.heard(bind, text, op, number, link, *tlvs, code=code, again=again)
         await self.rest()
 
     def heard(
@@ -124,11 +134,12 @@ class Desk:
         link: Link = LINK,
         *tlvs: Tlv,
         code: str = "*111#",
+        again: int | None = None,
     ) -> None:
-        self.sequence += 1
+        self.sequence += again is None
         pdu = SubmitSm(
             source_addr_ton=1, source_addr=number, destination_addr=code, short_message=text.encode(),
-            tlvs=(Tlv(0x0501, bytes((op,))), *tlvs), sequence_number=self.sequence,
+            tlvs=(Tlv(0x0501, bytes((op,))), *tlvs), sequence_number=self.sequence if again is None else again,
         )  # fmt: skip
         message = over_smpp.read_message(pdu, link.dialect, "KZ", MASKER)
         self.dialogues.heard(cast(Bind, bind), link, message)
@@ -141,9 +152,12 @@ class Desk:
                     await asyncio.sleep(0.002)
 
     async def accepts(self, bind: FakeBind, count: int = 1) -> None:
+        await self.hears(bind, DeliverSmResp(), count)
+
+    async def hears(self, bind: FakeBind, word: Pdu | None, count: int = 1) -> None:
         for _, exchange in bind.sent[-count:]:
             bind.room += 1
-            self.dialogues.answered(cast(Bind, bind), exchange, None)
+            self.dialogues.answered(cast(Bind, bind), exchange, word)
         await self.rest()
 
 
@@ -271,6 +285,363 @@ async def test_an_sms_never_leaves_on_a_link_that_the_route_does_not_name(desk: 
     desk.binds.heard(NUMBER, cast(Bind, theirs))
     assert desk.binds.for_sms(NUMBER, [LINK.name]) is cast(Bind, ours)
     assert desk.binds.for_sms(NUMBER, ["nowhere"]) is None
+
+
+# --- repeats --------------------------------------------------------------------------------------------------------
+
+
+async def test_a_repeated_screen_leaves_on_the_bind_of_the_repeat(desk: Desk) -> None:
+    one, two = desk.bind("a"), desk.bind("b")
+    await desk.says(one, "*111#", 1)
+    await desk.says(two, "*111#", 1)
+    assert (one.screens, two.screens) == (["Меню"], ["Меню"])
+
+
+async def test_a_begin_that_comes_again_on_another_bind_is_begun_once(desk: Desk) -> None:
+    one, two = desk.bind("a"), desk.bind("b")
+    desk.billing.script["balances.get"] = [BALANCE]
+    await desk.says(one, "*111*3#", 1)
+    await desk.says(two, "*111*3#", 1)
+    assert desk.billing.times("balances.get") == 1
+    assert one.screens == two.screens
+    await desk.accepts(one)
+    await desk.says(two, "*111*3#", 1)
+    assert desk.billing.times("balances.get") == 2
+
+
+async def test_another_code_dialled_before_our_screen_is_accepted_is_no_repeat(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.says(bind, "*111*9#", 1)
+    assert bind.screens == ["Меню", "Язык"]
+
+
+async def test_a_screen_of_which_one_copy_is_lost_waits_for_the_word_on_the_other(desk: Desk) -> None:
+    one, two = desk.bind("a"), desk.bind("b")
+    await desk.says(one, "*111#", 1)
+    await desk.says(two, "*111#", 1)
+    await desk.hears(one, None)  # the bind is gone
+    await desk.says(two, "9", 18)
+    assert two.screens == ["Меню", "Меню"]
+    await desk.accepts(two)
+    await desk.says(two, "9", 18)
+    assert two.screens[-1] == "Язык"
+
+
+async def test_a_screen_that_waits_on_a_full_bind_leaves_on_that_of_the_repeat_and_once(desk: Desk) -> None:
+    full, other = desk.bind("a", room=0), desk.bind("b")
+    await desk.says(full, "*111#", 1)
+    await desk.says(other, "*111#", 1)
+    assert (full.screens, other.screens) == ([], ["Меню"])
+    full.room = 5
+    desk.queues.room(cast(Bind, full))
+    assert full.screens == []
+
+
+async def test_a_repeat_of_what_the_dialogue_has_gone_past_gets_nothing_and_changes_nothing(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 18)
+    await desk.accepts(bind)
+    await desk.says(bind, "0", 18)
+    await desk.accepts(bind)
+    for text, op, sequence in (("9", 18, 2), ("*111#", 1, 1)):
+        await desk.says(bind, text, op, again=sequence)
+    assert bind.screens == ["Меню", "Язык", "Меню"]
+    await desk.says(bind, "9", 18)
+    assert bind.screens[-1] == "Язык"
+
+
+async def test_a_repeated_abort_ends_no_dialogue_that_was_begun_since(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    await desk.says(bind, "", 129)
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    await desk.says(bind, "", 129, again=2)
+    await desk.says(bind, "9", 18)
+    assert bind.screens == ["Меню", "Меню", "Язык"]
+
+
+async def test_a_repeat_after_an_abort_begins_nothing_and_gets_nothing(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    await desk.says(bind, "", 129)
+    await desk.says(bind, "*111#", 1, again=1)
+    assert bind.screens == ["Меню"]
+    assert await desk.store.load(NUMBER) is None
+
+
+async def test_after_a_minute_the_same_octets_are_an_answer_of_their_own(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.accepts(bind)
+    await desk.says(bind, "7", 18)
+    await desk.accepts(bind)
+    session = await desk.store.load(NUMBER)
+    desk.clock = 61.0
+    later = desk.dialogues._now() + 61
+    monkeypatch.setattr(desk.dialogues, "_now", lambda: later)
+    await desk.says(bind, "7", 18, again=2)
+    walked = await desk.store.load(NUMBER)
+    assert session is not None
+    assert walked is not None
+    assert walked.turn == session.turn + 1
+
+
+# --- repeats between processes --------------------------------------------------------------------------------------
+
+
+class Told:
+    """The neighbours of a desk: the other desks by their names; who is not there is gone."""
+
+    def __init__(self) -> None:
+        self.desks: dict[str, Desk] = {}
+
+    async def standing(self, process: str, msisdn: str, link: str, age_seconds: float) -> Standing:
+        desk = self.desks.get(process)
+        return Standing.GONE if desk is None else desk.dialogues.standing(msisdn, link, age_seconds)
+
+
+class Two:
+    """Two engine processes, a bind each."""
+
+    def __init__(self, store: RedisStore, link: Link = LINK) -> None:
+        self.told = Told()
+        self.desks = tuple(Desk(store, name, self.told) for name in ("one", "two"))
+        self.told.desks = {desk.process: desk for desk in self.desks}
+        self.binds = tuple(desk.bind("1", link) for desk in self.desks)
+        self.link = link
+
+    async def says(self, at: int, text: str, op: int, *tlvs: Tlv) -> None:
+        await self.desks[at].says(self.binds[at], text, op, NUMBER, self.link, *tlvs)
+
+    async def accepts(self, at: int) -> None:
+        await self.desks[at].accepts(self.binds[at])
+
+    @property
+    def screens(self) -> tuple[list[str], list[str]]:
+        one, two = self.binds
+        return one.screens, two.screens
+
+    def calls(self, operation: str) -> list[str]:
+        return [call.id for desk in self.desks for call in desk.billing.asked if call.operation == operation]
+
+
+@pytest.fixture
+async def stores(redis_url: str) -> AsyncIterator[RedisStore]:
+    store = RedisStore(redis_url)
+    yield store
+    await store.close()
+
+
+def held(desk: Desk, operation: str) -> asyncio.Event:
+    """The desk's calls of this operation wait for the event."""
+    let_go, perform = asyncio.Event(), desk.billing.perform
+
+    async def slow(call: Call, seconds_max: float) -> Outcome:
+        if call.operation == operation:
+            await let_go.wait()
+        return await perform(call, seconds_max)
+
+    desk.billing.perform = slow  # type: ignore[method-assign]
+    return let_go
+
+
+async def test_what_another_process_is_working_on_gets_nothing_and_is_called_once(stores: RedisStore) -> None:
+    two = Two(stores)
+    await two.says(0, "*111*9#", 1)
+    await two.accepts(0)
+    let_go = held(two.desks[0], "subscribers.set_language")
+    await two.says(0, "3", 18)
+    await two.says(1, "3", 18)
+    assert two.screens == (["Язык"], [])
+    let_go.set()
+    await asyncio.sleep(0.05)
+    assert two.screens == (["Язык", "Menu"], [])
+    assert len(two.calls("subscribers.set_language")) == 1
+
+
+async def test_until_another_process_has_the_peers_word_its_screen_is_said_again_and_nothing_is_walked(
+    stores: RedisStore,
+) -> None:
+    two = Two(stores)
+    await two.says(0, "*111#", 1)
+    await two.accepts(0)
+    await two.says(0, "9", 18)
+    await two.says(1, "9", 18)
+    assert two.screens == (["Меню", "Язык"], ["Язык"])
+    await two.accepts(0)
+    await two.accepts(1)
+    await two.says(1, "0", 18)
+    assert two.screens[1][-1] == "Меню"
+
+
+async def test_a_last_screen_is_said_again_by_another_process_until_it_is_accepted(stores: RedisStore) -> None:
+    two = Two(stores)
+    await two.says(0, "*111#", 1)
+    await two.accepts(0)
+    await two.says(0, "3", 18)
+    await two.says(1, "3", 18)
+    assert two.screens[1] == ["Баланс: 1 тг"]
+    await two.accepts(0)
+    await two.accepts(1)
+    await two.says(1, "3", 18)
+    assert two.screens[1][-1] == "Сеанс завершён. Наберите код заново."
+    assert len(two.calls("balances.get")) == 1
+
+
+async def test_a_code_that_changes_something_and_comes_again_at_another_process_is_called_once(
+    stores: RedisStore,
+) -> None:
+    two = Two(stores)
+    for desk in two.desks:
+        desk.billing.script["cabinet.temporary_password"] = [Done({"valid_until": "2026-11-22T10:00:00Z"})]
+    let_go = held(two.desks[0], "cabinet.temporary_password")
+    await two.says(0, "*245#", 1)
+    await two.says(1, "*245#", 1)
+    assert two.screens == ([], [])
+    let_go.set()
+    await asyncio.sleep(0.05)
+    await two.says(1, "*245#", 1)
+    assert [len(screens) for screens in two.screens] == [1, 1]
+    assert two.screens[0] == two.screens[1]
+    assert len(two.calls("cabinet.temporary_password")) == 1
+
+
+async def test_dialled_again_after_the_screen_was_accepted_is_a_new_dialogue_at_whatever_process(
+    stores: RedisStore,
+) -> None:
+    two = Two(stores)
+    await two.says(0, "*111#", 1)
+    await two.accepts(0)
+    first = await stores.load(NUMBER)
+    await two.says(1, "*111#", 1)
+    second = await stores.load(NUMBER)
+    assert first is not None
+    assert second is not None
+    assert first.id != second.id
+    assert two.screens == (["Меню"], ["Меню"])
+
+
+async def test_a_repeat_of_what_a_process_took_that_has_died_gets_the_same_screen_and_then_it_goes_on(
+    stores: RedisStore,
+) -> None:
+    two = Two(stores)
+    await two.says(0, "*111#", 1)
+    await two.accepts(0)
+    await two.says(0, "9", 18)
+    del two.told.desks["one"]  # between keeping and sending, for all that anybody knows
+    await two.says(1, "9", 18)
+    assert two.screens[1] == ["Язык"]
+    await two.accepts(1)
+    await two.says(1, "9", 18)  # the subscriber's own: 9 is no language
+    walked = await stores.load(NUMBER)
+    assert walked is not None
+    assert walked.turn == 2
+    await two.accepts(1)
+    await two.says(1, "0", 18)
+    assert two.screens[1][-1] == "Меню"
+
+
+async def test_an_answer_is_not_lost_to_a_repeat_that_this_process_is_still_looking_at(stores: RedisStore) -> None:
+    two = Two(stores)
+    one_goes, two_goes = (held(desk, "subscribers.hello") for desk in two.desks)
+    await two.says(0, "*111#", 1)
+    await two.says(1, "*111#", 1)
+    one_goes.set()
+    await two.desks[0].rest()
+    await two.accepts(0)
+    await two.says(1, "9", 18)
+    assert two.screens == (["Меню"], [])
+    two_goes.set()
+    await two.desks[1].rest()
+    await asyncio.sleep(0.05)
+    assert two.screens == (["Меню"], ["Язык"])
+
+
+async def test_another_answer_than_the_one_that_a_dead_process_took_is_walked(stores: RedisStore) -> None:
+    two = Two(stores)
+    await two.says(0, "*111#", 1)
+    await two.accepts(0)
+    await two.says(0, "9", 18)
+    del two.told.desks["one"]
+    await two.says(1, "0", 18)
+    assert two.screens[1] == ["Меню"]
+
+
+async def test_long_after_a_process_died_the_same_answer_is_the_subscribers_own(stores: RedisStore) -> None:
+    two = Two(stores)
+    await two.says(0, "*111#", 1)
+    await two.accepts(0)
+    await two.says(0, "9", 18)
+    del two.told.desks["one"]
+    two.desks[1].clock = 11.0  # longer than the network waits
+    await two.says(1, "9", 18)
+    walked = await stores.load(NUMBER)
+    assert walked is not None
+    assert walked.turn == 2
+
+
+async def test_a_call_of_a_process_that_has_died_is_asked_about_when_its_begin_comes_again(stores: RedisStore) -> None:
+    two = Two(stores)
+    for desk in two.desks:
+        desk.billing.script["cabinet.temporary_password"] = [Done({"valid_until": "2026-11-22T10:00:00Z"})]
+    held(two.desks[0], "cabinet.temporary_password")
+    await two.says(0, "*245#", 1)
+    pending = await stores.load(NUMBER)
+    del two.told.desks["one"]
+    await two.says(1, "*245#", 1)
+    assert pending is not None
+    assert pending.pending is not None
+    assert two.calls("cabinet.temporary_password") == [pending.pending.call_id]
+    assert len(two.screens[1]) == 1
+
+
+async def test_where_the_peer_counts_a_begin_that_came_while_another_process_worked_on_it_gets_nothing(
+    stores: RedisStore,
+) -> None:
+    two = Two(stores, SPEC)
+    one_goes, two_goes = (held(desk, "balances.get") for desk in two.desks)
+    await two.says(0, "*111*3#", 1, word(5, 0))
+    await two.says(1, "*111*3#", 1, word(5, 0))
+    one_goes.set()
+    await two.desks[0].rest()
+    await two.accepts(0)
+    two_goes.set()
+    await two.desks[1].rest()
+    assert two.screens == (["Баланс: 1 тг"], [])
+
+
+async def test_where_the_peer_counts_what_was_taken_elsewhere_and_gone_past_gets_nothing(stores: RedisStore) -> None:
+    two = Two(stores, SPEC)
+    await two.says(0, "*111#", 1, word(5, 0))
+    await two.accepts(0)
+    await two.says(0, "9", 18, word(5, 2))
+    await two.accepts(0)
+    await two.says(0, "0", 18, word(5, 4))
+    await two.accepts(0)
+    await two.says(1, "9", 18, word(5, 2))
+    await two.says(1, "*111#", 1, word(5, 0))
+    assert two.screens == (["Меню", "Язык", "Меню"], [])
+    await two.says(1, "9", 18, word(5, 6))
+    assert two.screens[1] == ["Язык"]
+
+
+async def test_a_number_of_another_link_is_nothing_to_a_process_that_asks(desk: Desk) -> None:
+    bind = desk.bind("a")
+    assert desk.dialogues.standing(NUMBER, LINK.name, 0.0) is Standing.SETTLED
+    await desk.says(bind, "*111#", 1)
+    assert desk.dialogues.standing(NUMBER, LINK.name, 0.0) is Standing.UNSEEN
+    assert desk.dialogues.standing(NUMBER, OTHER.name, 0.0) is Standing.SETTLED
+    await desk.accepts(bind)
+    assert desk.dialogues.standing(NUMBER, LINK.name, 0.0) is Standing.SETTLED
+    assert desk.dialogues.standing(NUMBER, LINK.name, 5.0) is Standing.WORKING  # it came before that
 
 
 # --- session numbers ------------------------------------------------------------------------------------------------
@@ -413,7 +784,7 @@ async def test_a_push_that_nobody_carries_leaves_no_dialogue_behind(desk: Desk) 
 async def test_a_response_that_never_came_is_told_as_such(desk: Desk) -> None:
     bind = desk.bind("a", MICA)
     pushed = push(desk, bind, Reply("Hello", True))
-    await desk.accepts(bind)  # with None: no answer in time
+    await desk.hears(bind, None)
     assert pushed.result() == Pushed(Fate.SILENT)
 
 

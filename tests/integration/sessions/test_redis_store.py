@@ -60,6 +60,27 @@ async def test_a_repeated_begin_gives_the_dialogue_that_it_began(store: RedisSto
     assert await store.load(SESSION.msisdn) == first
 
 
+async def test_a_begin_finds_one_like_it_that_another_process_has_taken(store: RedisStore) -> None:
+    theirs = replace(SESSION, owner="aaa", input_mark="link.aaa.1/7-c0de")
+    await store.begin(theirs, 60)
+    ours = replace(SESSION, id="s2", owner="bbb", input_mark="link.bbb.1/9-c0de")
+    assert await store.begin(ours, 60, "-c0de") == theirs
+    assert await store.begin(replace(ours, owner="aaa"), 60, "-c0de") is None  # its own: it knows by itself
+    await store.begin(theirs, 60)
+    assert await store.begin(ours, 60, "-0000") is None
+    assert await store.load(SESSION.msisdn) == ours
+
+
+async def test_one_process_is_the_first(store: RedisStore, redis_url: str) -> None:
+    other = RedisStore(redis_url)
+    firsts = await asyncio.gather(*(each.is_first("answer:1", 0.1) for each in (store, other, store)))
+    assert sum(firsts) == 1
+    assert await other.is_first("answer:2", 60)
+    await asyncio.sleep(0.12)
+    assert await store.is_first("answer:1", 60)
+    await other.close()
+
+
 async def test_only_the_dialogue_that_is_meant_is_forgotten(store: RedisStore) -> None:
     await store.begin(SESSION, 60)
     await store.forget(SESSION.msisdn, "s")

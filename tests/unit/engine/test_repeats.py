@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ussd_engine import repeats
-from ussd_engine.repeats import Repeat, Repeats
+from ussd_engine.repeats import Heard, Repeat
 
 
 def test_the_last_message_comes_again_and_those_before_it_are_outdated() -> None:
-    heard = Repeats()
+    heard = Heard()
     assert [heard.hears("7", mark, 0.0) for mark in ("a/1", "a/2", "a/2", "a/1", "a/3")] == [
         Repeat.NEW, Repeat.NEW, Repeat.AGAIN, Repeat.OUTDATED, Repeat.NEW,
     ]  # fmt: skip
@@ -15,14 +15,14 @@ def test_the_last_message_comes_again_and_those_before_it_are_outdated() -> None
 
 
 def test_after_a_minute_a_mark_is_a_new_message() -> None:
-    heard = Repeats()
+    heard = Heard()
     heard.hears("7", "a/1", 0.0)
     assert heard.hears("7", "a/1", repeats.KEPT_SECONDS) is Repeat.AGAIN
     assert heard.hears("7", "a/1", repeats.KEPT_SECONDS + 1) is Repeat.NEW
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    heard = Repeats()
+    heard = Heard()
     for number in range(repeats.NUMBERS_MAX + 10):
         heard.hears(str(number), "a/1", 0.0)
     assert heard.hears("0", "a/1", 0.0) is Repeat.NEW

@@ -9,7 +9,7 @@ from typing import cast
 import pytest
 
 from billing.calls import Call, Done, NotMade, Outcome, Refused, Unknown
-from sessions.store import Store
+from sessions.store import Store, StoreAway
 from tests.menus_for_tests import Notes, catalog_in, versions_of
 from ussd_engine.config import read_settings
 from ussd_engine.greeting import Greetings
@@ -43,12 +43,28 @@ class Billing:
         return [call for call in self.asked if call.operation == operation]
 
 
-def sms_turns(billing: Billing) -> SmsTurns:
+class Firsts:
+    """What processes share of a store: who was the first to name something."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+        self.is_away = False
+
+    async def is_first(self, name: str, seconds: float) -> bool:
+        if self.is_away:
+            raise StoreAway("away")
+        is_first = name not in self.names
+        self.names.add(name)
+        return is_first
+
+
+def sms_turns(billing: Billing, firsts: Firsts | None = None) -> SmsTurns:
     ids = iter(f"id-{n}" for n in range(1000))
     now = asyncio.get_running_loop().time
     greetings = Greetings(billing, now, ids.__next__, 0.5, 60, 100)
     versions = versions_of(CATALOG)
-    ports = Ports(versions, cast(Store, None), billing, greetings, Notes(), now, lambda: 0.0, ids.__next__, 180)
+    store = cast(Store, firsts or Firsts())
+    ports = Ports(versions, store, billing, greetings, Notes(), now, lambda: 0.0, ids.__next__, 180)
     return SmsTurns(ports, Turns(ports))
 
 
@@ -72,6 +88,31 @@ async def test_a_repeat_has_the_same_calls_and_one_answer() -> None:
     assert first.answer is not None
     assert again == Verdict(True, None, "inbox-1")
     assert len({call.id for call in billing.calls("balances.get")}) == 1
+
+
+async def test_what_two_processes_are_given_is_answered_by_one() -> None:
+    firsts = Firsts()
+    one, two = (sms_turns(Billing(balances__get=BALANCE), firsts) for _ in range(2))
+    verdicts = await asyncio.gather(take(one, "BAL"), take(two, "BAL"))
+    assert [verdict.accepted for verdict in verdicts] == [True, True]
+    assert sum(verdict.answer is not None for verdict in verdicts) == 1
+
+
+async def test_while_the_store_is_away_an_sms_is_answered_and_its_repeat_here_is_not() -> None:
+    firsts = Firsts()
+    firsts.is_away = True
+    turns = sms_turns(Billing(balances__get=BALANCE), firsts)
+    first, again = await take(turns, "BAL"), await take(turns, "BAL")
+    assert first.answer is not None
+    assert again == Verdict(True, None, "inbox-1")
+
+
+async def test_that_a_service_is_switched_off_is_said_once() -> None:
+    turns = sms_turns(Billing())
+    turns._turns.switch_off(frozenset({"sms_111"}))
+    first, again = await take(turns, "BAL"), await take(turns, "BAL")
+    assert first.answer is not None
+    assert again == Verdict(True, None, "inbox-1")
 
 
 async def test_a_change_is_asked_by_sms_and_answered_by_its_notice() -> None:

@@ -229,6 +229,13 @@ def test_a_receipt_before_its_response_is_handed_over_with_it() -> None:
     assert len(waiting) == 0
 
 
+def test_an_early_receipt_that_is_repeated_is_handed_over_once() -> None:
+    waiting = expected()
+    for _ in range(2):
+        waiting.came(receipt_of("id:7 stat:DELIVRD"), 0.0)
+    assert len(waiting.sent("7", "mine", 0.0)) == 1
+
+
 def test_an_early_receipt_is_used_up_under_both_its_ids() -> None:
     waiting = expected()
     receipt = receipt_of("id:16 stat:DELIVRD", p.Tlv(c.TAG_RECEIPTED_MESSAGE_ID, b"10\0"))
