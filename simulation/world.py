@@ -32,7 +32,7 @@ from .wire import Wire
 SECONDS = (30.0, 90.0)
 """How long things go wrong."""
 SUBSCRIBERS = (2, 5)
-QUIET_SECONDS = 160.0
+QUIET_SECONDS = 100.0
 """Longer than a silent dialogue is kept, than an SMS is put off and than the core waits before it fences a quote."""
 RESTART_SECONDS = (0.5, 5.0)
 LOOK_SECONDS = 0.5
