@@ -66,7 +66,11 @@ class World:
         self.apologies_count = not (weather.repeated_elsewhere and (weather.engines > 1 or weather.crash_seconds))
         """An apology is the last word on what was confirmed: no other process can hear the same again."""
         self.judge.counts_records = weather.engines == 1 and not (
-            weather.store_late or weather.store_lost or weather.store_unacknowledged
+            weather.store_late
+            or weather.store_lost
+            or weather.store_unacknowledged
+            or weather.repeated_elsewhere
+            or weather.impatient
         )
         self.is_ending = False
         self._starts = 0

@@ -91,7 +91,7 @@ class Dialogues:
             self._metrics.answers.inc()  # a notification is over as soon as it is seen
         elif message.kind in _OVER:
             self._aborted(exchange, before if before is None or exchange.is_of(before) else None, _OVER[message.kind])
-        elif before is None or (message.kind is Kind.BEGIN and before.mark != exchange.mark):
+        elif before is None or _gives_way(before, exchange, message):
             if not self._is_told_again(exchange):
                 self._take(exchange, before, message, again=repeat is Repeat.AGAIN)
         elif exchange.is_of(before):
@@ -340,6 +340,15 @@ class Dialogues:
                 exchange.remember(exchange.taking)
                 self._give_up(exchange)
                 self._send(exchange)
+
+
+def _gives_way(before: Exchange, exchange: Exchange, message: Message) -> bool:
+    """Whether this is worked on at once: a new begin; or a new answer, while only something is looked up that came
+    again."""
+    if before.mark == exchange.mark:
+        return False
+    only_again = before.reply is None and before.taking is not None and before.taking.again
+    return message.kind is Kind.BEGIN or (only_again and exchange.is_of(before))
 
 
 def _answers_push(message: Message, exchange: Exchange, before: Exchange) -> bool:

@@ -40,11 +40,13 @@ class Taking:
 
     __slots__ = (
         "_calls", "_catalog", "_count", "_link", "_mark", "_marks", "_ports", "_request", "_session", "_turns",
-        "overdue", "overtaken",
+        "again", "overdue", "overtaken",
     )  # fmt: skip
 
     def __init__(self, turns: Turns, request: Begin | Answer) -> None:
         self._request = request
+        self.again = request.again
+        """It was heard before, and may have nothing more to say."""
         self._count = 0
         self._turns = turns
         self._ports = turns.ports
@@ -173,7 +175,7 @@ class Taking:
         words = self._turns.own_words(resumption.RESUME, self._link, before.language).text
         return await self._keep_new(Show(resumption.question(before, begun, words), words, False), begun.code)
 
-    async def _last_words(self, screen: str, session: Session) -> Reply:
+    async def _last_words(self, screen: str, session: Session) -> Reply | None:
         """Ends a dialogue that no menu has begun with the engine's own words."""
         text = self._turns.own_words(screen, self._link, session.language).text
         self._marks.append((walk.ENTERED, screen))
@@ -195,14 +197,14 @@ class Taking:
             return Reply(session.shown, session.ended)
         return await self._settle(session)
 
-    async def _keep_new(self, shown: Show, typed: str) -> Reply:
+    async def _keep_new(self, shown: Show, typed: str) -> Reply | None:
         ports = self._ports
         session = replace(
             shown.session, version=1, input_mark=self._mark, at=ports.wall_clock(), owner=ports.process, travelled=False
         )
         before = await ports.store.begin(session, self._seconds(session))
         if before is not None:
-            return Reply(before.shown, before.ended)
+            return await self._again(before)
         self._tell(session, typed)
         return Reply(shown.text, shown.ends, shown.again)
 

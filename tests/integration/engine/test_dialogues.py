@@ -106,6 +106,9 @@ class Desk:
         )  # fmt: skip
         self.dialogues.heard(cast(Bind, bind), link, over_smpp.read_message(pdu, link.dialect, "KZ"))
         await asyncio.sleep(0.03)
+        async with asyncio.timeout(5):
+            while self.work._tasks:
+                await asyncio.sleep(0.01)
 
     async def accepts(self, bind: FakeBind, count: int = 1) -> None:
         for _, exchange in bind.sent[-count:]:
@@ -458,3 +461,23 @@ async def test_a_turn_whose_dialogue_is_lost_meanwhile_is_not_silent(
     monkeypatch.setattr(desk.store, "save", emptied)
     await desk.says(bind, "9", 18)
     assert bind.screens == ["Меню", "Сервис временно недоступен. Повторите чуть позже."]
+
+
+async def test_what_comes_again_does_not_stand_in_the_way_of_what_is_new(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.says(bind, "3", 18)  # a duplicate: its screen is not accepted yet
+    await desk.accepts(bind, 2)
+    pdus = []
+    for sequence, text in ((2, b"3"), (3, b"9")):
+        tlvs = (Tlv(0x0501, bytes((18,))),)
+        pdus.append(
+            SubmitSm(
+                source_addr_ton=1, source_addr=NUMBER, destination_addr="*111#", short_message=text, tlvs=tlvs,
+                sequence_number=sequence,
+            )
+        )  # fmt: skip
+    for pdu in pdus:
+        desk.dialogues.heard(cast(Bind, bind), LINK, over_smpp.read_message(pdu, LINK.dialect, "KZ"))
+    await asyncio.sleep(0.2)
+    assert bind.screens == ["Меню", "Меню", "Язык"]
