@@ -212,7 +212,7 @@ class Judge:
         begun = (
             any(each[0] > ended[0] or each[1] >= ended[1] - SPLIT_SECONDS for each in number.begins) if ended else True
         )
-        if ended is not None and not ends and not begun and now - ended[1] < KEPT_SECONDS:
+        if ended is not None and not ends and not begun and now - ended[1] < KEPT_SECONDS - SPLIT_SECONDS * 2:
             if any(each >= ended[1] for each in self._store_lost_at):
                 return  # the store has it still, or again
             self.breaks(f"{where} follows the screen that ended the dialogue")

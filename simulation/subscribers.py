@@ -58,6 +58,8 @@ class Subscriber:
         self._session = b""
         self._sum = ""
         self._typed = ""
+        self._is_blind = False
+        """A screen did not come: something that was pressed may have been done."""
         self._wanted = ""
         """What this dialogue will have paid or reserved: a sum, or a number."""
         self._confirmed = ""
@@ -92,6 +94,7 @@ class Subscriber:
         self._code = f"*{code.strip('*#').split('*')[0]}#"
         self._session, self._wanted, self._confirmed = self._centre.new_session(), "", ""
         self._typed = self._sum = ""
+        self._is_blind = False
         while not self.handset.screens.empty():
             self.handset.screens.get_nowait()
         if not self._say(Kind.BEGIN, code):
@@ -99,7 +102,8 @@ class Subscriber:
         for _ in range(PRESSES_MAX):
             seen = await self._screen()
             if seen is None and self._typed and self._chance.hits(0.6):
-                self._press(self._typed)  # perhaps it was lost on the way
+                self._is_blind = True  # an apology for this says nothing of what was pressed before
+                self._press(self._typed)
                 seen = await self._screen()
             if seen is None or seen.ends:
                 return
@@ -146,7 +150,7 @@ class Subscriber:
         if not self._confirmed:
             return
         word = ""
-        if screen == "engine.try_again" and not self._world.apologies_count:
+        if screen == "engine.try_again" and (self._is_blind or not self._world.apologies_count):
             return
         if screen in PAID or screen in RESERVED:
             word = "done"
