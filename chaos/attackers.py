@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import time
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from types import ModuleType
@@ -26,7 +27,7 @@ async def run(terms: Terms) -> Report:
     many_sockets()
     async with Stand(terms.folder, terms.say, change=partial(besieged, terms.folder)) as stand:
         served = [number("kcell", at) for at in range(SERVED)]
-        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+        with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as processes:
             async with Pulse(stand.centres["kcell"], served, DIALOGUES_A_SECOND) as pulse:
                 await _attack(Siege(stand, terms, report, pulse, processes))
     report.figures["dialogues begun"] = len(pulse.seconds)
@@ -46,5 +47,7 @@ async def _attack(siege: Siege) -> None:
 
 async def _one_by_one(siege: Siege, *parts: ModuleType) -> None:
     for part in parts:
-        siege.terms.say(f"{part.__name__.removeprefix('chaos.').replace('_', ' ')} …")
+        name, began = part.__name__.removeprefix("chaos.").replace("_", " "), time.monotonic()
+        siege.terms.say(f"{name} …")
         await part.run(siege)
+        siege.report.figures[f"{name}, seconds"] = round(time.monotonic() - began, 1)

@@ -185,8 +185,8 @@ async def guessed(siege: Siege) -> None:
     for at in range(total):
         going.append(asyncio.create_task(one(at)))
         await asyncio.sleep(max(0.0, began + at / GUESSES_PER_SECOND - time.monotonic()))
-    rebinding.cancel()
     await asyncio.gather(*going)
+    rebinding.cancel()
     seconds = time.monotonic() - began
     looked_at = await siege.metric(EVALUATED) - evaluated
     figures = siege.report.figures
@@ -210,7 +210,7 @@ async def _rebind_on(siege: Siege) -> None:
     """A peer that was bound before loses its bind and comes back, each time with another account of its address."""
     took: list[float] = []
     figures = siege.report.figures
-    for account in ((TRUSTED, SECOND)[at % 2] for at in count()):
+    for account in ((SECOND, TRUSTED)[at % 2] for at in count()):
         await asyncio.sleep(1.0)
         try:
             took.append(await rebind(siege, account))

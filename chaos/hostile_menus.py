@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from chaos.menu_mutations import ENGINE, Hostile, bombs, mutated
 from chaos.siege import Siege, page_of
+from chaos.stand import REPOSITORY
 from ussd_engine.compiler import Job, compile_here, job_of
 from ussd_engine.config import read_settings
 from ussd_engine.language import check_trust, compiled, menu_file
@@ -43,9 +44,9 @@ async def run(siege: Siege) -> None:
 
 async def judged(siege: Siege) -> None:
     """Every bomb, and our menus changed at random."""
-    work = partial(judge, seed=siege.terms.seed, count=siege.terms.times(FILES, 30))
+    work = partial(judge, seed=siege.terms.seed, count=siege.terms.times(FILES, 15))
     folder = siege.stand.folder / "hostile"
-    figures, failures = await siege.apart(work, str(siege.stand.config), str(siege.stand.folder / "menus"), str(folder))
+    figures, failures = await siege.apart(work, str(siege.stand.config), str(REPOSITORY / "menus"), str(folder))
     siege.report.figures |= figures
     siege.report.failures += failures
 

@@ -84,8 +84,8 @@ PLANTED: Final = (
         "a PIN is compared before its try is counted",
         "billing_core/guessing.py",
         "        [(in_row, in_all)] = await connection.fetch(self._count, who.id)\n"
-        "        matching = [each for each in holding if hmac.compare_digest(typed[each], each)]\n",
-        "        matching = [each for each in holding if hmac.compare_digest(typed[each], each)]\n"
+        "        matching = [each for each in holding if hmac.compare_digest(typed[each].hash, each)]\n",
+        "        matching = [each for each in holding if hmac.compare_digest(typed[each].hash, each)]\n"
         "        [(in_row, in_all)] = await connection.fetch(self._count, who.id)\n",
         ("tests/unit/billing/test_core_guessing.py",),
     ),
@@ -181,8 +181,8 @@ PLANTED: Final = (
     Planted(
         "a signature is compared octet by octet",
         "billing/signing.py",
-        "not hmac.compare_digest(expected, parts[3])",
-        "expected != parts[3]",
+        "[hmac.compare_digest(_signature(key, *signed), signature) for key in tried]",
+        "[_signature(key, *signed) == signature for key in tried]",
         ("tests/unit/billing/test_billing_signing.py",),
     ),
     Planted(

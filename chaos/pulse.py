@@ -6,6 +6,7 @@ What a campaign does to the system shows here first.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from collections.abc import Sequence
 from types import TracebackType
@@ -27,6 +28,7 @@ class Pulse:
         self._numbers = numbers
         self._a_second = a_second
         self._dialogues: set[asyncio.Task[None]] = set()
+        self._speaking: set[str] = set()
         self._beating: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Pulse:
@@ -46,14 +48,13 @@ class Pulse:
         return 1000 * took[int(0.99 * (len(took) - 1))] if took else 0.0
 
     async def _beat(self) -> None:
-        count, began = 0, time.monotonic()
-        while True:
-            while count < (time.monotonic() - began) * self._a_second:
-                dialogue = asyncio.create_task(self._dialogue(self._numbers[count % len(self._numbers)]))
+        for number in itertools.cycle(self._numbers):
+            if number not in self._speaking:  # who dials again ends the dialogue before
+                self._speaking.add(number)
+                dialogue = asyncio.create_task(self._dialogue(number))
                 self._dialogues.add(dialogue)
                 dialogue.add_done_callback(self._dialogues.discard)
-                count += 1
-            await asyncio.sleep(0.5 / self._a_second)
+            await asyncio.sleep(1 / self._a_second)
 
     async def _dialogue(self, number: str) -> None:
         began = time.monotonic()
@@ -63,3 +64,5 @@ class Pulse:
             self.lost.append(str(error))
         else:
             self.seconds.append((began, time.monotonic() - began))
+        finally:
+            self._speaking.discard(number)

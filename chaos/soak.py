@@ -46,7 +46,7 @@ RSS_MIB_AN_HOUR_MAX: Final = 64.0
 COUNT_AN_HOUR_MAX: Final = 20.0
 """Of sockets, files and tasks."""
 _END_BACKENDS: Final = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'ussd_serving'"
-_METRIC: Final = re.compile(r"^ussd_engine_(tasks|turns_in_flight|timers) ([0-9.e+]+)$", re.MULTILINE)
+_METRIC: Final = re.compile(r"^(ussd_tasks|smpp_timers|ussd_turns_in_flight) ([0-9.e+]+)$", re.MULTILINE)
 
 
 class Sample(NamedTuple):

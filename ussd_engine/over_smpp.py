@@ -89,10 +89,12 @@ def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: 
     thread = _thread(tlvs, dialect)
     if dialect.session is None or dialect.session.form != "counted" or not thread.reference:
         return Message(kind, number, code, text, op, mark, thread)
-    mark = (
-        f"={thread.reference}-{thread.sequence:x}"  # a number of 8 bits comes again: what is dialled tells two begins
-    )
-    return Message(kind, number, code, text, op, f"{mark}-{check}" if kind is Kind.BEGIN else mark, thread, True)
+    mark = f"={thread.reference}-{thread.sequence:x}"
+    if kind is Kind.BEGIN:
+        mark += f"-{check}"  # a number of 8 bits comes again: what is dialled tells two begins
+    elif kind is not Kind.REPLY:
+        mark += f"-{kind.value}"  # an end does not count: the answer that it crosses has its number
+    return Message(kind, number, code, text, op, mark, thread, True)
 
 
 def _thread(tlvs: Mapping[int, bytes], dialect: Dialect) -> Thread:

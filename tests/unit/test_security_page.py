@@ -1,4 +1,4 @@
-"""SECURITY.md is held to the code: every file and every test that it names is there."""
+"""SECURITY.md and docs/faults.md are held to the code: every file and every test that they name is there."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "SECURITY.md").read_text()
+FAULTS = (ROOT / "docs/faults.md").read_text()
 SHORT = "…/"
 NAMED = sorted(set(re.findall(r"`([^` ]+/[^` ]+|[a-z_]+\.py|[a-z.-]+\.(?:lock|toml|yaml|md))`", PAGE, re.IGNORECASE)))
 CONTROLS = [line for line in PAGE.partition("## What holds")[2].partition("\n## ")[0].splitlines() if line[:2] == "| "]
@@ -27,6 +28,13 @@ def functions_of(path: Path) -> set[str]:
 @pytest.mark.parametrize("name", NAMED)
 def test_what_the_page_names_is_there(name: str) -> None:
     path, _, test = whole(name).partition("::")
+    assert (ROOT / path).exists()
+    assert not test or test in functions_of(ROOT / path)
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"`((?:chaos|tests|simulation)/[^` ]*)`", FAULTS))))
+def test_what_shows_that_nothing_is_lost_is_there(name: str) -> None:
+    path, _, test = name.partition("::")
     assert (ROOT / path).exists()
     assert not test or test in functions_of(ROOT / path)
 

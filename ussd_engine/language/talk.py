@@ -311,7 +311,10 @@ class _Player:
     def _notice(self, node: Node, event: str) -> None:
         """An event of the core, `with` its arguments: `screen` and `sees` are the SMS."""
         service = self._catalog.services[self._talk.service]
-        given = node.items["with"].plain() if "with" in node.items else {}
+        arguments = node.items.get("with")
+        if arguments is not None and not isinstance(arguments.value, dict):
+            raise Stop(arguments, f"{arguments.kind} where what the event carries is expected", "Write {name: value}.")
+        given = arguments.plain() if arguments is not None else {}
         if event not in service.notices:
             raise Stop(node, f"no notice of '{event}' stands in this file", did_you_mean(event, service.notices))
         faults = check_values(given, EVENTS[event].arguments, "with")

@@ -9,7 +9,7 @@ import pytest
 
 from billing.calls import Refused
 from billing_core.database import Connection
-from billing_core.guessing import Guessing
+from billing_core.guessing import Guessing, Likeness
 from billing_core.idempotency import Counted, Outdated
 from billing_core.rules import Rules
 from billing_core.who import Who
@@ -34,15 +34,16 @@ class Database:
         self._happened.append("forgiven")
 
 
-class Typed(Mapping[str, str]):
+class Typed(Mapping[str, Likeness]):
     """What was typed, hashed; writes down when it is looked at."""
 
     def __init__(self, hashed: str, happened: list[str]) -> None:
         self._hashed, self._happened = hashed, happened
 
-    def __getitem__(self, stored: str) -> str:
-        self._happened.append("compared")
-        return self._hashed
+    def __getitem__(self, stored: str) -> Likeness:
+        if "compared" not in self._happened:
+            self._happened.append("compared")
+        return Likeness(self._hashed, None)
 
     def __contains__(self, stored: object) -> bool:
         return stored == STORED
