@@ -57,7 +57,7 @@ class NeighboursClient:
         chance = self._chance
         answer: asyncio.Future[Standing] = self._loop.create_future()
         there, back, is_lost = chance.between(*WAY_SECONDS), chance.between(*WAY_SECONDS), chance.draw()
-        if is_lost >= self._weather.neighbour_lost:
+        if is_lost >= self._weather.store_lost:
             self._loop.call_later(there, self._arrives, answer, back, process, msisdn, link, age_seconds)
         await asyncio.wait((answer,), timeout=ANSWER_SECONDS_MAX)
         if not self._process.is_alive:

@@ -25,7 +25,7 @@ class Weather:
     """It is not sent at all, and the caller knows."""
     core_away_seconds: float = 0.0
     store_lost: float = NEVER
-    """What is asked of the store never arrives."""
+    """What is asked of the store never arrives, and over it what is asked of another process."""
     store_unacknowledged: float = NEVER
     """It is done, and nobody hears so."""
     store_late: float = NEVER
@@ -33,8 +33,6 @@ class Weather:
     store_emptied_seconds: float = 0.0
     store_older_seconds: float = 0.0
     """The store falls back to what it was some seconds ago."""
-    neighbour_lost: float = NEVER
-    """A process does not hear from another how it stands with a number, in time."""
     repeated: float = NEVER
     """A message of a peer comes twice on one connection."""
     repeated_elsewhere: float = NEVER
