@@ -23,6 +23,7 @@ from ussd_engine.asking_on import AskingOn
 from ussd_engine.binds import Binds
 from ussd_engine.chronicle import Chronicle
 from ussd_engine.config import Link, Settings
+from ussd_engine.dialect import Kind
 from ussd_engine.dialogues import Dialogues
 from ussd_engine.exchange import Exchange
 from ussd_engine.greeting import Greetings
@@ -100,6 +101,8 @@ class _SeenDialogues(Dialogues):
 
     def heard(self, bind: SmppLink, link: Link, message: Message) -> None:
         mark = f"{link.name if message.counted else bind.name}/{message.mark}"
+        if message.kind in (Kind.ABORT, Kind.NETWORK_ABORT):
+            mark = f"{mark}/over"
         self.judge.heard(mark, message.msisdn or "", message.kind, link)
         super().heard(bind, link, message)
 

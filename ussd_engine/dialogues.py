@@ -74,7 +74,8 @@ class Dialogues:
     def heard(self, bind: Bind, link: Link, message: Message) -> None:
         """A message of a dialogue, accepted on the wire."""
         exchange = Exchange(bind, link, message, self._now())
-        repeat = self._repeats.hears(exchange.msisdn, exchange.mark, exchange.started)
+        said = exchange.mark + "/over" * (message.kind in _OVER)  # one count can stand for an answer and for an abort
+        repeat = self._repeats.hears(exchange.msisdn, said, exchange.started)
         if repeat is Repeat.OUTDATED or (repeat is Repeat.AGAIN and message.kind in _OVER):
             self._metrics.duplicates.inc()
             return
