@@ -92,7 +92,9 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     acting_for: str = ""
     """The managed number that is spoken for, and that calls are about; "" when it is one's own."""
     counts: bytes = b""
-    """Where the peer counts: the sequences of the inputs that were taken, an octet each."""
+    """Where the peer counts: the sequences of the answers that were taken, an octet each."""
+    begun_by: str = ""
+    """Where the peer counts: the mark of the begin."""
 
 
 class Stamp(NamedTuple):

@@ -21,10 +21,11 @@ from .turn import REPEAT_SECONDS, Answer, Begin, Ports
 class Repeats:
     """Tells whether one input has been taken before."""
 
-    __slots__ = ("_link", "_mark", "_ports", "_reference", "_sameness")
+    __slots__ = ("_begins", "_link", "_mark", "_ports", "_reference", "_sameness")
 
     def __init__(self, ports: Ports, request: Begin | Answer) -> None:
         self._ports = ports
+        self._begins = isinstance(request, Begin)  # a number of 8 bits comes again: what is dialled tells two begins
         self._link = request.link
         self._mark = request.mark
         self._reference = request.reference
@@ -32,8 +33,10 @@ class Repeats:
 
     def stamped(self, session: Session) -> Session:
         """The session as it is when this input is the last that it has taken, here."""
-        ports, sequence, counts = self._ports, self._sameness.sequence, session.counts
-        if sequence is not None and sequence not in counts:
+        ports, sequence, counts, begun_by = self._ports, self._sameness.sequence, session.counts, session.begun_by
+        if sequence is not None and not session.version:
+            counts, begun_by = b"", self._mark
+        elif sequence is not None and not self._begins and sequence not in counts:
             counts += bytes((sequence,))
         return replace(
             session,
@@ -42,6 +45,7 @@ class Repeats:
             owner=ports.process,
             travelled=session.travelled or session.owner != ports.process,
             counts=counts,
+            begun_by=begun_by,
         )
 
     def is_last(self, session: Session | None) -> bool:
@@ -57,7 +61,9 @@ class Repeats:
         if self._sameness.repeated:
             return True
         sequence = self._sameness.sequence
-        return sequence is not None and session is not None and self._is_of(session) and sequence in session.counts
+        if sequence is None or session is None or session.link != self._link.name or not self._is_of(session):
+            return False
+        return session.begun_by == self._mark if self._begins else sequence in session.counts
 
     async def standing(self, session: Session) -> Standing:
         """How it stands with the input that the dialogue has taken last, if this is a repeat of it; SETTLED: it

@@ -24,6 +24,8 @@ from .record import ENDED, OUR_FAULT, SLOW_BACK_END
 from .repeats import Repeats
 from .turn import ENDED_SECONDS, GRACE_SECONDS, Answer, Begin, Reply, Turns, is_another, spoken_language
 
+BEGIN_TRIES_MAX = 3
+
 
 class _Repeated(Exception):
     """The input has been taken already: `session` is the dialogue as it left it; None: nothing is to be said."""
@@ -196,15 +198,19 @@ class Taking:
 
     async def _keep_begun(self, session: Session) -> None:
         """Keeps a new dialogue, in place of what the number had. Raises _Repeated when its begin was taken already."""
-        store = self._ports.store
-        before = await store.begin(session, self._seconds(session), self._request.sameness.like)
-        if before is None:
-            return
-        standing = await self._repeats.standing_of_begin(before)
-        if standing in (Standing.UNSEEN, Standing.GONE):
-            raise _Repeated(before)
-        if standing is Standing.WORKING or not await store.save(session, stamp_of(before), self._seconds(session)):
-            raise _Repeated(None)
+        store, seconds = self._ports.store, self._seconds(session)
+        for _ in range(BEGIN_TRIES_MAX):  # what it finds may end, or be begun again, while another process is asked
+            before = await store.begin(session, seconds, self._request.sameness.like)
+            if before is None:
+                return
+            standing = await self._repeats.standing_of_begin(before)
+            if standing in (Standing.UNSEEN, Standing.GONE):
+                raise _Repeated(before)
+            if standing is Standing.WORKING:
+                break
+            if await store.save(session, stamp_of(before), seconds):
+                return
+        raise _Repeated(None)
 
     # --- answers --------------------------------------------------------------------------------------------------
 
