@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 import sys
 import time
@@ -259,9 +260,12 @@ class Stand:
 
 
 def _without_what_is_newer(config: dict[str, Any], source: Path) -> dict[str, Any]:
-    """Leaves out of section `engine:` what the version that reads it does not know."""
+    """Leaves out of section `engine:`, and of its links, what the version that reads it does not know."""
     known = set(yaml.safe_load((source / "config.yaml").read_text())["engine"])
-    config["engine"] = {key: value for key, value in config["engine"].items() if key in known}
+    engine = config["engine"] = {key: value for key, value in config["engine"].items() if key in known}
+    words = set(re.findall(r"\w+", (source / "ussd_engine" / "peer_config.py").read_text()))
+    for name, link in engine["links"].items():
+        engine["links"][name] = {key: value for key, value in link.items() if key in words}
     return config
 
 

@@ -23,14 +23,15 @@ from .store import StoreAway
 # For each key six arguments: prefix expected ('' = whatever is there), octets ('' = remove), milliseconds, mark, the
 # end of marks like it ('' = none), process.
 # Each answer is 1 when done, 0 when the stored state is another one, or the stored octets when their header ends in
-# the mark, or in one like it that bears another process.
+# the mark, or in one like it that bears another process; a peer's own count (`/=`) is like no other.
 _COMPARE_AND_SET = r"""
 local answers = {}
 local function is_heard(old, mark, like, process)
   if mark == '' or not old then return false end
   local heard = string.match(old, '^[^\n]* ([^\n]*)\n')
   if heard == mark then return true end
-  return like ~= '' and heard ~= nil and string.sub(heard, -#like) == like and not string.find(heard, process, 1, true)
+  if like == '' or not heard or string.sub(heard, -#like) ~= like then return false end
+  return not string.find(heard, process, 1, true) and not string.find(heard, '/=', 1, true)
 end
 for i, key in ipairs(KEYS) do
   local expected, octets, milliseconds, mark, like, process = unpack(ARGV, 6 * i - 5, 6 * i)

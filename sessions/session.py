@@ -94,7 +94,9 @@ class Session(msgspec.Struct, frozen=True, array_like=True):
     hung_up: bool = False
     """It is over, and only kept to be gone on with when its service is dialled again."""
     counts: bytes = b""
-    """Where the peer counts: the sequences of the inputs that were taken, an octet each."""
+    """Where the peer counts: the sequences of the answers that were taken, an octet each."""
+    begun_by: str = ""
+    """Where the peer counts: the mark of the begin."""
 
 
 class Stamp(NamedTuple):

@@ -81,7 +81,7 @@ class Dialogues:
     def heard(self, bind: Bind, link: Link, message: Message) -> None:
         """A message of a dialogue, accepted on the wire."""
         exchange = Exchange(bind, link, message, self._now())
-        repeat = self._heard.hears(exchange.msisdn, exchange.mark, exchange.started)
+        repeat = self._heard.hears(exchange.msisdn, exchange.mark, exchange.started, exchange.past)
         if repeat is Repeat.OUTDATED or (repeat is Repeat.AGAIN and message.kind in _OVER):
             self._metrics.duplicates.inc()
             return

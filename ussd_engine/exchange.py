@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from .config import Link
 from .dialect import Kind
-from .over_smpp import Message
+from .over_smpp import Message, counted
 from .queues import Leave
 from .repeats import KEPT_SECONDS, NUMBERS_MAX, Repeat
 from .taking import Taking
@@ -59,6 +59,7 @@ class Exchange:
         "msisdn",
         "on_its_way",
         "overtaken",
+        "past",
         "pushed",
         "reply",
         "sent",
@@ -79,6 +80,9 @@ class Exchange:
         self.mark = f"{link.name if message.counted else bind.name}/{message.mark}"  # two peers may count alike
         self.like = "" if message.counted else message.mark[message.mark.rfind("-") :]
         """How the marks of all inputs end that say the same."""
+        begins = message.counted and message.kind is Kind.BEGIN
+        self.past = f"{link.name}/{counted(self.thread.reference)}" if begins else ""
+        """How the marks begin of what its session number has said before, when it meant another dialogue."""
         self.started = now
         self.until = now + link.dialect.waits.application_seconds * BUDGET_SHARE
         self.reply: Reply | None = None

@@ -89,12 +89,17 @@ def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: 
     thread = _thread(tlvs, dialect)
     if dialect.session is None or dialect.session.form != "counted" or not thread.reference:
         return Message(kind, number, code, text, op, mark, thread)
-    mark = f"={thread.reference}-{thread.sequence:x}"
-    if kind is Kind.BEGIN:
-        mark += f"-{check}"  # a number of 8 bits comes again: what is dialled tells two begins
+    mark = counted(thread.reference) + f"{thread.sequence:x}"
+    if kind is Kind.BEGIN:  # a number of 8 bits comes again: what is dialled tells two begins
+        mark = f"={thread.reference}/{thread.sequence:x}-{check}"
     elif kind is not Kind.REPLY:
         mark += f"-{kind.value}"  # an end does not count: the answer that it crosses has its number
     return Message(kind, number, code, text, op, mark, thread, True)
+
+
+def counted(reference: str) -> str:
+    """How the marks begin of what follows a begin, where the peer counts."""
+    return f"={reference}-"
 
 
 def _thread(tlvs: Mapping[int, bytes], dialect: Dialect) -> Thread:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from sessions.neighbours import Standing
 from sessions.session import Session, SessionTooLarge, UnreadableSession, stamp_of
 from sessions.store import StoreAway
 
@@ -21,16 +20,8 @@ from .language.menu import AskScreen, Service
 from .language.talk_answers import outcome_word
 from .language.walk import ANSWERED, Make, Mark, MenuLoop, Show, Step
 from .record import ENDED, OUR_FAULT, SLOW_BACK_END
-from .repeats import Repeats
+from .repeats import Repeated, Repeats
 from .turn import ENDED_SECONDS, GRACE_SECONDS, Answer, Begin, Reply, Turns, is_another, is_over, spoken_language
-
-
-class _Repeated(Exception):
-    """The input has been taken already: `session` is the dialogue as it left it; None: nothing is to be said."""
-
-    def __init__(self, session: Session | None) -> None:
-        self.session = session
-        super().__init__()
 
 
 class _Lost(Exception):
@@ -53,7 +44,7 @@ class Taking:
         self._catalog: Catalog = turns.ports.versions.current
         self._calls = CoreCalls(turns.ports, request.until)
         self._link = request.link
-        self._repeats = Repeats(turns.ports, request)
+        self._repeats = Repeats(turns.ports, request, isinstance(request, Begin), self._seconds)
         self.is_repeat = False
         """The input turned out to have been taken before, here or by another process."""
         self._marks: list[Mark] = []
@@ -103,7 +94,7 @@ class Taking:
             if request.sameness.again:
                 await self._known(request)
             return await (self._begin(request) if isinstance(request, Begin) else self._answer(request))
-        except _Repeated as repeated:
+        except Repeated as repeated:
             self.is_repeat = not request.sameness.again  # else it was known before
             session = repeated.session
             return None if session is None or session.hung_up else await self._again(session)
@@ -138,9 +129,9 @@ class Taking:
         if request.sameness.sequence is not None:
             before = await self._ports.store.load(request.msisdn)
             if self._repeats.is_old(before):
-                raise _Repeated(None)
+                raise Repeated(None)
             if before is not None and self._repeats.is_last(before):
-                await self._look_elsewhere(before)
+                await self._repeats.look(before)
         return await self._begin_anew(request)
 
     async def _begin_anew(self, request: Begin) -> Reply | None:
@@ -185,7 +176,7 @@ class Taking:
         if before is None or before.link != self._link.name:
             return None
         if before.pending is None and self._repeats.is_last(before):
-            raise _Repeated(before)
+            raise Repeated(before)
         service = await self._ports.versions.of(before.service, before.menu)
         if service is None or service.id != begun.service:
             return None
@@ -203,27 +194,13 @@ class Taking:
         )
 
     async def _known(self, request: Begin | Answer) -> None:
-        """Raises _Repeated: what was heard before is worked on or answered already, if it is still what the dialogue
+        """Raises Repeated: what was heard before is worked on or answered already, if it is still what the dialogue
         heard last."""
         session = await self._ports.store.load(request.msisdn)
         if session is None or session.link != self._link.name or not self._repeats.is_last(session):
-            raise _Repeated(None)
-        await self._look_elsewhere(session)
-        raise _Repeated(session)
-
-    async def _look_elsewhere(self, session: Session) -> None:
-        """Raises _Repeated for a repeat of what the dialogue has taken last, here or at another process."""
-        store, standing = self._ports.store, await self._repeats.standing(session)
-        if standing is Standing.WORKING:
-            raise _Repeated(None)
-        if standing is Standing.UNSEEN:
-            if session.owner == self._ports.process:
-                raise _Repeated(session)
-            kept = await store.load(session.msisdn)  # it may have been kept after we had looked
-            raise _Repeated(kept if kept is not None and kept.id == session.id else None)
-        if standing is Standing.GONE and session.pending is None:
-            ours = replace(self._repeats.stamped(session), version=session.version + 1)
-            raise _Repeated(ours if await store.save(ours, stamp_of(session), self._seconds(ours)) else None)
+            raise Repeated(None)
+        await self._repeats.look(session)
+        raise Repeated(session)
 
     async def _again(self, session: Session) -> Reply | None:
         """This input has been taken already: the same screen, or what became of the call that it was about to make."""
@@ -236,21 +213,9 @@ class Taking:
         if self.overtaken:
             return None
         session = replace(self._repeats.stamped(shown.session), version=1, travelled=False)
-        await self._keep_begun(session)
+        await self._repeats.begin(session)
         self._tell(session, typed)
         return Reply(shown.text, shown.ends, shown.again)
-
-    async def _keep_begun(self, session: Session) -> None:
-        """Keeps a new dialogue, in place of what the number had. Raises _Repeated when its begin was taken already."""
-        store = self._ports.store
-        before = await store.begin(session, self._seconds(session), self._request.sameness.like)
-        if before is None:
-            return
-        standing = await self._repeats.standing_of_begin(before)
-        if standing in (Standing.UNSEEN, Standing.GONE):
-            raise _Repeated(before)
-        if standing is Standing.WORKING or not await store.save(session, stamp_of(before), self._seconds(session)):
-            raise _Repeated(None)
 
     # --- answers --------------------------------------------------------------------------------------------------
 
@@ -258,7 +223,7 @@ class Taking:
         turns, ports = self._turns, self._ports
         session = await ports.store.load(request.msisdn)
         if self._repeats.is_old(session):
-            raise _Repeated(None)
+            raise Repeated(None)
         is_last = self._repeats.is_last(session)
         over = (
             session is None or is_over(session) or is_another(session, request.reference) or request.over.has(session)
@@ -269,7 +234,7 @@ class Taking:
             return turns.own_words("dial_again", self._link)
         if session.hung_up or is_another(session, request.reference) or request.over.has(session):
             return turns.own_words("dial_again", self._link, session.language)
-        await self._look_elsewhere(session)
+        await self._repeats.look(session)
         if request.reference and not session.reference:  # of a push, whose session number nobody knew
             session = replace(session, reference=request.reference)
         self._session = session
@@ -385,7 +350,7 @@ class Taking:
                 return kept
             await self._not_kept(session)
             return None
-        await self._keep_begun(stored)
+        await self._repeats.begin(stored)
         return kept
 
 

@@ -1,4 +1,4 @@
-"""Whatever comes twice, on whatever bind of whatever engine and whenever, has one effect: a tenth of the campaign."""
+"""Whatever comes twice, on whatever bind of whatever engine and whenever, has one effect: each combination once."""
 
 from __future__ import annotations
 

@@ -45,7 +45,6 @@ def question(cut_off: Session, begun: Session, words: str) -> Session:
         resumed=cut_off.id,
         shown=words,
         hung_up=False,
-        counts=begun.counts,
     )
 
 
@@ -67,4 +66,5 @@ def anew(session: Session, service: Service) -> Session:
         brand=session.brand, status=session.status, language=session.language, service=service.id,
         menu=service.version, started_at=session.started_at, turn=session.turn, version=session.version,
         code=session.code, owner=session.owner, travelled=session.travelled, counts=session.counts,
+        begun_by=session.begun_by,
     )  # fmt: skip

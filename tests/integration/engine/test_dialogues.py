@@ -529,6 +529,22 @@ async def test_dialled_again_after_the_screen_was_accepted_is_a_new_dialogue_at_
     assert two.screens == (["Меню"], ["Меню"])
 
 
+async def test_a_begin_is_not_lost_when_what_it_finds_ends_meanwhile(stores: RedisStore) -> None:
+    two = Two(stores)
+    await two.says(0, "*111#", 1)
+    await two.accepts(0)
+    ask = two.told.standing
+
+    async def ended_meanwhile(process: str, msisdn: str, link: str, age_seconds: float) -> Standing:
+        standing = await ask(process, msisdn, link, age_seconds)
+        await two.desks[0].dialogues._turns.hang_up(msisdn, LINK)
+        return standing
+
+    two.told.standing = ended_meanwhile  # type: ignore[method-assign]
+    await two.says(1, "*111#", 1)
+    assert two.screens == (["Меню"], ["Меню"])
+
+
 async def test_a_repeat_of_what_a_process_took_that_has_died_gets_the_same_screen_and_then_it_goes_on(
     stores: RedisStore,
 ) -> None:
@@ -669,6 +685,18 @@ async def test_where_the_peer_counts_a_repeat_on_another_bind_gets_the_same_scre
     await desk.accepts(two)
     await desk.says(two, "0", 18, NUMBER, SPEC, word(5, 4))
     assert two.screens[-1] == "Меню"
+
+
+async def test_a_session_number_that_comes_again_begins_another_dialogue(desk: Desk) -> None:
+    bind = desk.bind("a", SPEC)
+    await desk.says(bind, "*111#", 1, NUMBER, SPEC, word(5, 0))
+    await desk.accepts(bind)
+    await desk.says(bind, "9", 18, NUMBER, SPEC, word(5, 2))
+    await desk.accepts(bind)
+    await desk.says(bind, "*111*9#", 1, NUMBER, SPEC, word(5, 0), code="*111*9#")
+    await desk.accepts(bind)
+    await desk.says(bind, "0", 18, NUMBER, SPEC, word(5, 2))
+    assert bind.screens == ["Меню", "Язык", "Язык", "Меню"]
 
 
 async def test_an_answer_of_an_old_session_is_told_to_dial_again_and_touches_nothing(desk: Desk) -> None:

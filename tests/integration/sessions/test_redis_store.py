@@ -68,6 +68,8 @@ async def test_a_begin_finds_one_like_it_that_another_process_has_taken(store: R
     assert await store.begin(replace(ours, owner="aaa"), 60, "-c0de") is None  # its own: it knows by itself
     await store.begin(theirs, 60)
     assert await store.begin(ours, 60, "-0000") is None
+    await store.begin(replace(theirs, input_mark="link/=05-0-c0de"), 60)  # the peer's own count is like no other
+    assert await store.begin(ours, 60, "-c0de") is None
     assert await store.load(SESSION.msisdn) == ours
 
 
