@@ -103,9 +103,10 @@ def broken_rules(operations: Iterable[Operation]) -> list[str]:
 
 
 def _status_rules(operation: Operation, status: Operation) -> list[str]:
-    """A status operation is asked with the call's id and arguments of the call, none of them secret."""
+    """A status operation is asked with the call's id and arguments of the call, none of them secret; what is optional
+    is for who asks."""
     broken = []
-    asked = status.arguments.keys() - {"call"}
+    asked = {name for name, field in status.arguments.items() if not field.optional} - {"call"}
     open_ones = {name for name, field in operation.arguments.items() if type(field.type) is not Secret}
     if "call" not in status.arguments or not asked <= open_ones:
         broken.append(f"{operation.name}: {status.name} asks for what the call does not have in the open")

@@ -197,16 +197,22 @@ class Money:
 
     def outcome(self, call: Call, known: Answer | None) -> Answer:
         """`wallet.outcome`; `known`: how the call that is asked about was answered."""
-        if isinstance(known, Refused):
-            return Done({"outcome": "refused", "refusal": known.code})
+        refused = Done({"outcome": "refused", "refusal": known.code}) if isinstance(known, Refused) else None
         intent = self.intents.get(str(call.arguments["intent"]))
         if intent is None or intent.msisdn != call.msisdn:
-            return Done({"outcome": "refused", "refusal": "NO_SUCH_QUOTE"})
+            return refused or Done({"outcome": "refused", "refusal": "NO_SUCH_QUOTE"})
+        if refused is not None and not call.arguments.get("told"):
+            return refused
         if intent.state in ("quoted", "reserved"):
             intent.promised = True
             intent.expires_at = min(intent.expires_at, self.loop.time() + FENCE_SECONDS)
             self.loop.call_at(intent.expires_at + SWEEP_SECONDS, self._fence, intent)
-            return Done({"outcome": "pending"})
+            return refused or Done({"outcome": "pending"})
+        if call.arguments.get("told") and isinstance(intent.outcome, Refused) and not intent.promised:
+            intent.promised = True
+            self.tell(intent.msisdn, "wallet.not_paid", {"name": "DosTek", "sum": _som(intent.minor)})
+        if refused is not None:
+            return refused
         if isinstance(intent.outcome, Done):
             return Done({"outcome": "done", **intent.outcome.result})
         return Done({"outcome": "refused", "refusal": intent.outcome.code if intent.outcome else "EXPIRED"})

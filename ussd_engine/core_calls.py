@@ -74,15 +74,22 @@ class CoreCalls:
         arguments = {**named, "call": call.id}
         question = Call(self._ports.new_id(), status, call.msisdn, call.language, arguments)
         if seconds <= 0:
-            self._ports.ask_on(question)
+            self._ports.ask_on(_promised(question))
             return Unknown("no time left to ask")
         answer = await self._ports.billing.perform(question, seconds)
         if not isinstance(answer, Done | Refused):
-            self._ports.ask_on(question)
+            self._ports.ask_on(_promised(question))
         return _told_by(answer, OPERATIONS[call.operation])
 
     def _seconds_left(self, seconds_max: float) -> float:
         return min(seconds_max, self._until - self._ports.now() - REPLY_MARGIN_SECONDS)
+
+
+def _promised(question: Call) -> Call:
+    """The same question, for when the subscriber has been told that an SMS will come: a refusal needs one, too."""
+    if "told" not in OPERATIONS[question.operation].arguments:
+        return question
+    return question._replace(arguments={**question.arguments, "told": True})
 
 
 def _told_by(answer: Outcome, operation: Operation) -> Outcome:

@@ -234,9 +234,13 @@ OPERATIONS: Final = (
         name="wallet.outcome",
         means=(
             "What became of a confirmation whose answer did not arrive. Whoever is told `pending` will be told the "
-            "outcome by SMS, whatever it is."
+            "outcome by SMS, whatever it is; and so is, once, who was `told` already that it is being checked."
         ),
-        arguments={"call": Field(Id(), "the id of the confirmation"), "intent": INTENT},
+        arguments={
+            "call": Field(Id(), "the id of the confirmation"),
+            "intent": INTENT,
+            "told": Field(Flag(), "an SMS was promised already; absent: no", optional=True),
+        },
         results={
             "outcome": Field(Choice(("done", "refused", "pending")), "what became of the confirmation"),
             "refusal": Field(Id(), "the code, when it was refused", optional=True),

@@ -90,7 +90,8 @@ WHERE p.cause = $1 AND p.kind = $2 AND e.account_id = $3
 _BALANCE = "SELECT balance_minor FROM accounts WHERE account_id = $1"
 _WALLET_ACCOUNT = "SELECT account_id FROM wallets WHERE subscriber_id = $1"
 _STATUS_INTENT = """
-SELECT state, outcome FROM intents WHERE intent_id = $1 AND subscriber_id = $2 AND kind = ANY ($3) FOR UPDATE
+SELECT state, outcome, intent_id, subscriber_id, terms, sum_minor, currency
+FROM intents WHERE intent_id = $1 AND subscriber_id = $2 AND kind = ANY ($3) FOR UPDATE
 """
 
 
@@ -307,9 +308,12 @@ class Payments:
     # --- asking afterwards ---
 
     async def outcome(self, connection: Connection, call: Call) -> Done | Refused:
-        """`wallet.outcome`. The call is looked up first: it waits for one that is being worked on."""
+        """`wallet.outcome`. The call is looked up first: it waits for one that is being worked on. Who was promised an
+        SMS gets it also for a refusal; the notice of an intent is written once, whoever writes it."""
         known = await idempotency.status(connection, call)
-        if isinstance(known, Done) and known.result["outcome"] == "refused":
+        refused = isinstance(known, Done) and known.result["outcome"] == "refused"
+        promised = bool(call.arguments.get("told", False))
+        if refused and not promised:
             return known
         try:
             intent_id = uuid.UUID(str(call.arguments["intent"]))
@@ -319,11 +323,15 @@ class Payments:
             who = await find(connection, call.msisdn)
             row = await connection.fetchrow(_STATUS_INTENT, intent_id, who.id, list(KINDS)) if who else None
             if row is None:
-                return _refused("NO_SUCH_QUOTE")
+                return known if refused else _refused("NO_SUCH_QUOTE")
             if row["state"] in ("quoted", "reserved"):
                 await connection.execute(_PROMISE, intent_id, FENCE_SECONDS)
-                return Done({"outcome": "pending"})
-        answer = intents.stored_answer(row["state"], row["outcome"])
+                return known if refused else Done({"outcome": "pending"})
+            answer = intents.stored_answer(row["state"], row["outcome"])
+            if promised and isinstance(answer, Refused):
+                await intents.tell_not_paid(connection, row)
+        if refused:
+            return known
         return Done({"outcome": "done", **answer.result}) if isinstance(answer, Done) else _refused(answer.code)
 
 

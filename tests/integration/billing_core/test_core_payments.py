@@ -539,6 +539,36 @@ async def test_a_refusal_after_somebody_was_told_to_wait_is_told_by_sms(core: Co
     assert len(await core.notices(number, "wallet.not_paid")) == 1
 
 
+async def test_a_refusal_that_nobody_heard_is_told_by_sms_once_to_whom_one_was_promised(core: Core) -> None:
+    number = "996777000189"
+    await opened(core, number, som=100)
+    first, second = await quoted(core, number), await quoted(core, number)
+    paid(await confirm(core, number, first))
+    call_id = str(uuid.uuid4())
+    await confirm(core, number, second, call_id=call_id)
+    assert await core.notices(number, "wallet.not_paid") == []  # it was on the screen
+    for _ in range(2):
+        told = await core.do("wallet.outcome", number, call=call_id, intent=second, told=True)
+        assert isinstance(told, Done)
+        assert told.result["outcome"] == "refused"
+    assert len(await core.notices(number, "wallet.not_paid")) == 1
+
+
+async def test_a_wrong_pin_that_nobody_was_told_of_ends_the_quote_and_is_told_by_sms(core: Core) -> None:
+    number = "996777000190"
+    await opened(core, number, som=100)
+    intent, call_id = await quoted(core, number), str(uuid.uuid4())
+    await core.do("wallet.confirm", number, call_id=call_id, intent=intent, pin="0000")
+    told = await core.do("wallet.outcome", number, call=call_id, intent=intent, told=True)
+    assert isinstance(told, Done)
+    assert told.result["outcome"] == "refused"
+    later = await core.pool.fetchval("SELECT moment() + interval '20 seconds'")
+    core.now = later
+    await core.sweeper.sweep()
+    core.now = None
+    assert len(await core.notices(number, "wallet.not_paid")) == 1
+
+
 class _Slow:
     """A biller whose adapter keeps no time, and one that is not reached."""
 
