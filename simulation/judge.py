@@ -25,6 +25,8 @@ from ussd_engine.config import Link
 from ussd_engine.dialect import Kind
 from ussd_engine.exchange import Exchange
 from ussd_engine.language.pages import fits
+from ussd_engine.record import USER_ABORT
+from ussd_engine.repeats import KEPT_SECONDS
 
 from .loop import PROCESS, Process
 from .trace import Trace
@@ -181,6 +183,7 @@ class Judge:
             any(each >= at - SLACK_SECONDS for each in self._deaths),
             any(each >= at - SLACK_SECONDS and link == heard.link.name for each, link in self._cuts),
             number.waited >= at,
+            len(self._store_lost_at) > 1,  # a dialogue of before the one before can stand there
         )
         if not any(excuses):
             self.breaks(f"…{heard.msisdn[-4:]} got no screen for {heard.kind.value} {heard.mark}, heard at {at:.6f}")
@@ -211,7 +214,10 @@ class Judge:
         self._is_the_same(answered, exchange, text, where)
         dialogue = process.name, exchange.thread.reference
         ended = number.ended.get(dialogue)
-        if ended is not None and not ends and not any(each[0] > ended[0] for each in number.begins):
+        begun = (
+            any(each[0] > ended[0] or each[1] >= ended[1] - SPLIT_SECONDS for each in number.begins) if ended else True
+        )
+        if ended is not None and not ends and not begun and now - ended[1] < KEPT_SECONDS - SPLIT_SECONDS * 2:
             if any(each >= ended[1] for each in self._store_lost_at):
                 return  # the store has it still, or again
             self.breaks(f"{where} follows the screen that ended the dialogue")
@@ -318,7 +324,8 @@ class Judge:
 
     def _recorded(self, dialogue: str, cause: str) -> None:
         before = self._records.get(dialogue)
-        if before is not None and self.counts_records and self.store_is_sound:
+        raced = USER_ABORT in (before, cause)  # a turn may be kept while its dialogue is hung up
+        if before is not None and self.counts_records and self.store_is_sound and not raced:
             self.breaks(f"dialogue {dialogue} has two records: {before}, {cause}")
         self._records[dialogue] = cause
 
@@ -339,6 +346,8 @@ def _texts(what: Any) -> Iterator[str]:
     """Every text in it."""
     if isinstance(what, str):
         yield what
+    elif isinstance(what, int):
+        yield str(what)
     elif isinstance(what, Mapping):
         for each in what.values():
             yield from _texts(each)

@@ -28,6 +28,7 @@ PRESSES_MAX = 14
 NONSENSE = ("", "0", "00", "98", "1", "2", "3", "9", "77777", "x" * 182, "ПИН", "*111#", "€[]", "12", "555123456")
 _DIGITS = re.compile(r"(?<![0-9])([1-9][0-9])\Z", re.MULTILINE)
 _PHONE = re.compile(r"8 (702 [0-9]{3} [0-9]{4})")
+_PAID = re.compile(r": ([0-9]{2,6}) (?:сом|KGS)\.")
 _SUM = re.compile(r"^([0-9]{2,6}) ?\+", re.MULTILINE)
 PAID = ("common.paid", "common.paid_by_sms")
 NOT_PAID = (
@@ -57,10 +58,14 @@ class Subscriber:
         self._session = b""
         self._sum = ""
         self._typed = ""
+        self._is_blind = False
+        """A screen did not come: something that was pressed may have been done."""
         self._wanted = ""
         """What this dialogue will have paid or reserved: a sum, or a number."""
         self._confirmed = ""
         """What was confirmed in it: the next word counts."""
+        self._done: set[str] = set()
+        """Of what a last word was heard: nobody confirms it again."""
         self.told: dict[str, str] = {}
         """Sum or number → what was said of it last on a screen."""
         self.by_sms: dict[str, set[str]] = {}
@@ -89,6 +94,7 @@ class Subscriber:
         self._code = f"*{code.strip('*#').split('*')[0]}#"
         self._session, self._wanted, self._confirmed = self._centre.new_session(), "", ""
         self._typed = self._sum = ""
+        self._is_blind = False
         while not self.handset.screens.empty():
             self.handset.screens.get_nowait()
         if not self._say(Kind.BEGIN, code):
@@ -96,7 +102,8 @@ class Subscriber:
         for _ in range(PRESSES_MAX):
             seen = await self._screen()
             if seen is None and self._typed and self._chance.hits(0.6):
-                self._press(self._typed)  # perhaps it was lost on the way
+                self._is_blind = True  # an apology for this says nothing of what was pressed before
+                self._press(self._typed)
                 seen = await self._screen()
             if seen is None or seen.ends:
                 return
@@ -143,7 +150,7 @@ class Subscriber:
         if not self._confirmed:
             return
         word = ""
-        if screen == "engine.try_again" and not self._world.apologies_count:
+        if screen == "engine.try_again" and (self._is_blind or not self._world.apologies_count):
             return
         if screen in PAID or screen in RESERVED:
             word = "done"
@@ -152,7 +159,10 @@ class Subscriber:
         elif screen == "common.checking":
             word = "checking"
         if word:
+            paid = _PAID.search(seen.text) if screen in PAID else None
+            self._confirmed = paid[1] if paid is not None else self._confirmed
             self.told[self._confirmed] = word
+            self._done.add(self._confirmed)
             self._world.trace.note(f"…{self.number[-4:]}", f"is told: {self._confirmed} {word}")
             self._confirmed = ""
 
@@ -192,6 +202,8 @@ class Subscriber:
         if screen in SECRET_SCREENS:
             found = _SUM.search(text)
             self._wanted = found[1] if found is not None else self._wanted
+            if found is not None and self._wanted in self._done:
+                return "00"  # it comes from a message that came twice, and was paid
             wrong = self._chance.hits(0.1)
             self._confirmed = self._confirmed if wrong else self._wanted
             return self._chance.digits(3) + "4" if wrong else self.pin

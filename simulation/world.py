@@ -33,7 +33,7 @@ from .wire import Wire
 SECONDS = (30.0, 90.0)
 """How long things go wrong."""
 SUBSCRIBERS = (2, 5)
-QUIET_SECONDS = 160.0
+QUIET_SECONDS = 100.0
 """Longer than a silent dialogue is kept, than an SMS is put off and than the core waits before it fences a quote."""
 RESTART_SECONDS = (0.5, 5.0)
 LOOK_SECONDS = 0.5
@@ -68,7 +68,11 @@ class World:
         self.apologies_count = not (weather.repeated_elsewhere and (weather.engines > 1 or weather.crash_seconds))
         """An apology is the last word on what was confirmed: no other process can hear the same again."""
         self.judge.counts_records = weather.engines == 1 and not (
-            weather.store_late or weather.store_lost or weather.store_unacknowledged
+            weather.store_late
+            or weather.store_lost
+            or weather.store_unacknowledged
+            or weather.repeated_elsewhere
+            or weather.impatient
         )
         self.is_ending = False
         self._starts = 0

@@ -940,6 +940,17 @@ async def test_a_turn_whose_dialogue_is_lost_meanwhile_is_not_silent(
     assert bind.screens == ["Меню", "Сеанс завершён. Наберите код заново."]
 
 
+async def test_what_comes_again_does_not_stand_in_the_way_of_what_is_new(desk: Desk) -> None:
+    bind = desk.bind("a")
+    await desk.says(bind, "*111#", 1)
+    await desk.says(bind, "3", 18)  # a duplicate: its screen is not accepted yet
+    await desk.accepts(bind, 2)
+    desk.heard(bind, "3", 18, again=2)
+    desk.heard(bind, "9", 18)
+    await desk.rest()
+    assert bind.screens == ["Меню", "Меню", "Язык"]
+
+
 # --- beside SMS -----------------------------------------------------------------------------------------------------
 
 
