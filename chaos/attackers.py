@@ -19,6 +19,8 @@ from chaos.stranger import many_sockets
 SERVED = 40
 """Subscribers who are served meanwhile, and how many dialogues a second they begin."""
 DIALOGUES_A_SECOND = 20.0
+CALM_SECONDS = 10.0
+"""Before the first attack: with what the figures of attacks can be compared."""
 
 
 async def run(terms: Terms) -> Report:
@@ -40,6 +42,8 @@ async def _attack(siege: Siege) -> None:
     """The whole one by one, so that each has figures of its own; less than that together, to be soon over."""
     calm, busy = (guessed_binds,), (untrusted_links, guessed_codes, forged_requests, hostile_menus)
     if siege.terms.scale >= 1:
+        await asyncio.sleep(CALM_SECONDS)
+        siege.report.figures["p99 of turns before any attack, ms"] = round(siege.pulse.p99(), 1)
         await _one_by_one(siege, *calm, stalled_sockets, *busy)
     else:
         await asyncio.gather(*(_one_by_one(siege, *parts) for parts in (calm, (stalled_sockets,), busy)))

@@ -33,6 +33,8 @@ from .trace import Trace
 
 SLACK_SECONDS = 0.5
 """On the way of a message, in either direction."""
+ABORT_SECONDS = 9.0
+"""Longer than a turn may take that is overtaken by it."""
 KEPT_SECONDS_MAX = 3600.0
 SECRET_SCREENS = ("pin", "pin_of_phone", "pin_again")
 SPLIT_SECONDS = 2.0
@@ -108,6 +110,10 @@ class Judge:
         self._store_lost_at: list[float] = []
         self._records: dict[str, str] = {}
         self._calls_of: dict[tuple[str, str], str] = {}
+        self.trusts_store = False
+        """Every request of the store is answered in this run."""
+        self.goes_on: Callable[[str], bool] = lambda _msisdn: False
+        """Whether the store has a dialogue of a number that goes on."""
         self.counts_records = False
         """Each dialogue has one record. Two processes that both knew one may tell of it twice, once it is replaced."""
         self.broken: asyncio.Future[str] = loop.create_future()
@@ -161,6 +167,7 @@ class Judge:
         number.heard.append((order, process.name))
         if kind in (Kind.ABORT, Kind.NETWORK_ABORT):
             number.aborts.append((order, now, process.name))
+            self._loop.call_at(now + ABORT_SECONDS, self._expects_end, msisdn, order, now)
         if known is not None:
             known.heard += 1
         else:
@@ -187,6 +194,13 @@ class Judge:
         )
         if not any(excuses):
             self.breaks(f"…{heard.msisdn[-4:]} got no screen for {heard.kind.value} {heard.mark}, heard at {at:.6f}")
+
+    def _expects_end(self, msisdn: str, order: int, at: float) -> None:
+        """What was hung up is over in the store, if nothing more was heard of the number and the store did its work."""
+        number = self._numbers[msisdn]
+        others = number.heard[-1][0] > order or any(each >= at - ABORT_SECONDS for each in self._deaths)
+        if self.trusts_store and self.store_is_sound and not others and self.goes_on(msisdn):
+            self.breaks(f"…{msisdn[-4:]} has hung up at {at:.6f}, and its dialogue goes on")
 
     def waits(self, msisdn: str) -> None:
         """A screen waits for room in a window."""

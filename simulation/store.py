@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 
 from sessions.session import Session, Stamp, dialogue_prefix, from_octets, to_octets
 from sessions.store import StoreAway
+from ussd_engine.turn import is_over
 
 from .judge import Judge
 from .loop import Chance, Process
@@ -74,6 +75,11 @@ class Memory:
         """A number's dialogue as it lies here now."""
         octets = self.get(msisdn)
         return None if octets is None else from_octets(octets)
+
+    def goes_on(self, msisdn: str) -> bool:
+        """Whether a number has a dialogue that is not over."""
+        session = self.session(msisdn)
+        return session is not None and not is_over(session)
 
     def change(
         self, msisdn: str, expected: bytes, octets: bytes, seconds: float, heard: Heard = NOT_HEARD

@@ -67,6 +67,8 @@ class World:
         weather = self.weather
         self.apologies_count = not (weather.repeated_elsewhere and (weather.engines > 1 or weather.crash_seconds))
         """An apology is the last word on what was confirmed: no other process can hear the same again."""
+        self.judge.trusts_store = not (weather.store_late or weather.store_lost or weather.store_unacknowledged)
+        self.judge.goes_on = self.memory.goes_on
         self.judge.counts_records = weather.engines == 1 and not (
             weather.store_late
             or weather.store_lost
