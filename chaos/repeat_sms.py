@@ -66,9 +66,8 @@ def _sms(what: Sent, chance: random.Random, case: int) -> tuple[str, str]:
     if what is Sent.CODE:
         return "4259", f"{chance.randrange(10**8):08}"
     word = "LANG EN" if what is Sent.LANGUAGE else "BAL"
-    return "111", "".join(letter.lower() if case >> n & 1 else letter for n, letter in enumerate(word)) + " " * (
-        case % 7
-    )
+    spelt = "".join(letter.lower() if case >> n & 1 else letter for n, letter in enumerate(word[:3]))
+    return "111", f"{' ' * (case >> 3 & 15)}{spelt}{word[3:]}{' ' * (case >> 7 & 15)}"
 
 
 async def _play_receipt(scene: Scene, case: Case, handset: Handset) -> None:
@@ -76,9 +75,10 @@ async def _play_receipt(scene: Scene, case: Case, handset: Handset) -> None:
     _, text = _sms(Sent.BALANCE, scene.chance, case.number)
     handset.home.say(handset.home.number(centre.sms(number, "111", text)))
     asked = _ANSWERS[Sent.BALANCE]
-    await centre.until(
+    came = await centre.until(
         number, lambda: any(asked.search(each.text) for each in centre.texts[number]), SCREEN_SECONDS_MAX
     )
+    assert came, f"{text!r} was not answered"
     sms = next(each for each in centre.texts[number] if asked.search(each.text))
     first = sms.line.number(_receipt(sms.message_id, number))
     others = [
