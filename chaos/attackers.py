@@ -9,12 +9,12 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from types import ModuleType
 
-from chaos import forged_requests, guessed_binds, guessed_codes, hostile_menus, stalled_sockets, untrusted_links
-from chaos.pulse import Pulse
+from chaos.attacks import forged_requests, guessed_binds, guessed_codes, hostile_menus, stalled_sockets, untrusted_links
+from chaos.attacks.pulse import Pulse
+from chaos.attacks.siege import Siege, besieged, number
+from chaos.attacks.stranger import many_sockets
 from chaos.report import Report, Terms
-from chaos.siege import Siege, besieged, number
 from chaos.stand import Stand
-from chaos.stranger import many_sockets
 
 SERVED = 40
 """Subscribers who are served meanwhile, and how many dialogues a second they begin."""

@@ -24,13 +24,13 @@ from billing.contract import OPERATIONS, Secret
 from billing.events import EVENTS
 from billing.http_client import HttpBilling
 from billing.signing import key_from_file
-from chaos import places_of_secrets, traces_of_secrets
-from chaos.flows_of_secrets import FLOWS, LOST, PUBLIC, Town
-from chaos.misplaced_secrets import MISPLACED, Doors
-from chaos.places_of_secrets import Place
 from chaos.report import Report, Terms
+from chaos.secrecy import places_of_secrets, traces_of_secrets
+from chaos.secrecy.flows_of_secrets import FLOWS, LOST, PUBLIC, Town
+from chaos.secrecy.misplaced_secrets import MISPLACED, Doors
+from chaos.secrecy.places_of_secrets import Place
+from chaos.secrecy.traces_of_secrets import Searcher, Trace
 from chaos.stand import BINDS, BOUND_SECONDS_MAX, CORE, Stand
-from chaos.traces_of_secrets import Searcher, Trace
 from stack import places
 from ussd_engine.commands.operate import ask_engine
 from ussd_engine.config import read_settings

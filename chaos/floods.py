@@ -17,11 +17,11 @@ from collections import Counter
 from copy import deepcopy
 from typing import Any, Final
 
-from chaos.crowd import Load, Seen, numbers_of, p99, turn
-from chaos.gauges import Gauges
+from chaos.outages.crowd import Load, Seen, numbers_of, p99, turn
+from chaos.outages.gauges import Gauges
+from chaos.outages.words import BALANCE, ENGINE, ENGINE_AT_FAULT, TOO_OFTEN, WALLET_AWAY
 from chaos.report import Report, Terms
 from chaos.stand import Stand
-from chaos.words import BALANCE, ENGINE, ENGINE_AT_FAULT, TOO_OFTEN, WALLET_AWAY
 from smpp import constants
 from smpp.fake_smsc import Account, FakeSmsc
 from smpp.reactor import reactor_on
@@ -110,8 +110,8 @@ class _Floods:
         self, system_id: str, seconds: float, per_second: float, code: str, first: int = FIRST_NUMBER
     ) -> dict[str, Any]:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "chaos.flood", str(self._port), system_id, str(seconds), str(per_second), str(first),
-            str(NUMBERS), code, stdout=asyncio.subprocess.PIPE,
+            sys.executable, "-m", "chaos.outages.flood", str(self._port), system_id, str(seconds), str(per_second),
+            str(first), str(NUMBERS), code, stdout=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
             out, _ = await process.communicate()

@@ -20,14 +20,14 @@ import asyncpg
 
 from billing_core import ledger
 from billing_core.seeding import wallets
-from chaos.repeat_deaths import deaths
-from chaos.repeat_plays import Handset, Pool, Scene, play_dialogue
-from chaos.repeat_sms import play_sms
-from chaos.repeated import DIALECTS, KCELL, MEGACOM, Case, Moment, Place, Script, Sent, cases
+from chaos.repetition.repeat_deaths import deaths
+from chaos.repetition.repeat_plays import Handset, Pool, Scene, play_dialogue
+from chaos.repetition.repeat_sms import play_sms
+from chaos.repetition.repeated import DIALECTS, KCELL, MEGACOM, Case, Moment, Place, Script, Sent, cases
+from chaos.repetition.slow_core import SlowCore
+from chaos.repetition.wire import WireCentre
 from chaos.report import Report, Terms
-from chaos.slow_core import SlowCore
 from chaos.stand import BINDS, REPOSITORY, Stand
-from chaos.wire import WireCentre
 from sessions.redis_store import RedisStore
 from stack import places
 from ussd_engine.dialect import read_dialects

@@ -16,16 +16,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from chaos import away, full_disk
-from chaos.clock import Clock
-from chaos.crowd import Load, Seen, dialled, numbers_of, p99, turn
-from chaos.direct import Direct
-from chaos.flapping import Flapping, judged
-from chaos.gauges import Gauges
-from chaos.relay import Relay
+from chaos.outages import away, full_disk
+from chaos.outages.clock import Clock
+from chaos.outages.crowd import Load, Seen, dialled, numbers_of, p99, turn
+from chaos.outages.direct import Direct
+from chaos.outages.flapping import Flapping, judged
+from chaos.outages.gauges import Gauges
+from chaos.outages.relay import Relay
+from chaos.outages.words import BALANCE, ENGINE, ENGINE_AT_FAULT, RESUME, SORRY, WALLET_AWAY
 from chaos.report import Report, Terms
 from chaos.stand import CORE, Stand
-from chaos.words import BALANCE, ENGINE, ENGINE_AT_FAULT, RESUME, SORRY, WALLET_AWAY
 from smpp.fake_smsc import Handset
 
 STILL_SECONDS: Final = 60

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from chaos.septets import packed
-from chaos.traces_of_secrets import Searcher, Secret
+from chaos.secrecy.septets import packed
+from chaos.secrecy.traces_of_secrets import Searcher, Secret
 
 PIN, CODE, VOUCHER, PASSWORD = "8305", "48210375", "90271846550318", "wolf7tree9lamps ключ"
 SECRETS = [Secret(PIN, "pin"), Secret(CODE, "code"), Secret(VOUCHER, "voucher"), Secret(PASSWORD, "password")]

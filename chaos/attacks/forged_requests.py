@@ -17,7 +17,7 @@ import aiohttp
 from multidict import CIMultiDict
 
 from billing.signing import key_from_file, sign
-from chaos.siege import Siege, number
+from chaos.attacks.siege import Siege, number
 from stack.settings import Listen
 
 REPEATS: Final = 20

@@ -20,7 +20,7 @@ from billing.calls import Call, Done, Outcome
 from billing.contract import OPERATIONS
 from billing.http_client import HttpBilling
 from billing_core.pins import is_trivial
-from chaos.traces_of_secrets import Secret
+from chaos.secrecy.traces_of_secrets import Secret
 from smpp.fake_smsc import FakeSmsc, Handset, NotServed, Screen
 
 SMS_SECONDS: Final = 10.0

@@ -15,12 +15,12 @@ from typing import Any, Final
 
 import asyncpg
 
-from chaos.crowd import dialled, turn
-from chaos.direct import Direct
-from chaos.gauges import Gauges
+from chaos.outages.crowd import dialled, turn
+from chaos.outages.direct import Direct
+from chaos.outages.gauges import Gauges
+from chaos.outages.words import BALANCE, ENGINE, SORRY
 from chaos.report import Report, Terms
 from chaos.stand import Stand
-from chaos.words import BALANCE, ENGINE, SORRY
 
 FULL_SECONDS: Final = 10
 FULL_SECONDS_MIN: Final = 1

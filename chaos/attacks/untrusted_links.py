@@ -12,8 +12,8 @@ from functools import partial
 from typing import Final
 
 from billing.contract import OPERATIONS
-from chaos import trust_walks
-from chaos.siege import PASSWORD, UNTRUSTED, Siege, number
+from chaos.attacks import trust_walks
+from chaos.attacks.siege import PASSWORD, UNTRUSTED, Siege, number
 from chaos.stand import CENTRES
 from smpp import constants as c
 from smpp.dial import dial

@@ -21,7 +21,7 @@ import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from chaos.septets import Packed
+from chaos.secrecy.septets import Packed
 
 LONG: Final = 8
 """Characters of the shortest secret that is looked for as any part of anything."""

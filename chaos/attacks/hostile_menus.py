@@ -18,8 +18,8 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from chaos.menu_mutations import ENGINE, Hostile, bombs, mutated
-from chaos.siege import Siege, page_of
+from chaos.attacks.menu_mutations import ENGINE, Hostile, bombs, mutated
+from chaos.attacks.siege import Siege, page_of
 from chaos.stand import REPOSITORY
 from ussd_engine.compiler import Job, compile_here, job_of
 from ussd_engine.config import read_settings

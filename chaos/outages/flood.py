@@ -1,6 +1,6 @@
 """A centre that floods, as a process of its own: octets of SMPP, put together without our codec, as fast as is asked.
 
-python -m chaos.flood PORT SYSTEM_ID SECONDS PER_SECOND FIRST_NUMBER NUMBERS CODE
+python -m chaos.outages.flood PORT SYSTEM_ID SECONDS PER_SECOND FIRST_NUMBER NUMBERS CODE
 
 PER_SECOND 0: one dialogue after the other of 256 numbers, to see how many the engine can do. Any other: so many begins
 a second, whether anything comes back or not. What was seen is printed as a line of JSON.

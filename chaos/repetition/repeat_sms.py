@@ -6,8 +6,16 @@ import asyncio
 import random
 import re
 
-from chaos.repeat_plays import CALLS, QUIET_SECONDS, SCREEN_SECONDS_MAX, SETTLE_SECONDS, SLOW_SECONDS, Handset, Scene
-from chaos.repeated import Case, Moment, Place, Sent
+from chaos.repetition.repeat_plays import (
+    CALLS,
+    QUIET_SECONDS,
+    SCREEN_SECONDS_MAX,
+    SETTLE_SECONDS,
+    SLOW_SECONDS,
+    Handset,
+    Scene,
+)
+from chaos.repetition.repeated import Case, Moment, Place, Sent
 from smpp import constants as c
 from smpp.pdu import DeliverSm, Tlv
 from smpp.receipt import ESM_CLASS_RECEIPT, MessageState

@@ -11,11 +11,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from chaos.crowd import Load, Seen, dialled, turn
-from chaos.direct import Answer, Direct
+from chaos.outages.crowd import Load, Seen, dialled, turn
+from chaos.outages.direct import Answer, Direct
+from chaos.outages.words import DIAL_AGAIN, ENGINE, ENGINE_AT_FAULT, SORRY
 from chaos.report import Report, Terms
 from chaos.stand import CORE, POSTGRES, REDIS, Stand
-from chaos.words import DIAL_AGAIN, ENGINE, ENGINE_AT_FAULT, SORRY
 from smpp.fake_smsc import NotServed
 
 AWAY_SECONDS: Final = 10

@@ -17,9 +17,9 @@ from typing import Any, Final
 import asyncpg
 
 from billing_core.seeding import wallets
-from chaos.repeated import Case, Moment, Outcome, Place, Script, expected
-from chaos.slow_core import SlowCore
-from chaos.wire import Heard, Line, Said, WireCentre
+from chaos.repetition.repeated import Case, Moment, Outcome, Place, Script, expected
+from chaos.repetition.slow_core import SlowCore
+from chaos.repetition.wire import Heard, Line, Said, WireCentre
 from sessions.redis_store import RedisStore
 from sessions.session import Session
 from ussd_engine.dialect import Kind

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import yaml
 
-from chaos.siege import ALLOWED, PASSWORD, SECOND, TRUSTED, Siege
-from chaos.stranger import Stranger, bind_octets
+from chaos.attacks.siege import ALLOWED, PASSWORD, SECOND, TRUSTED, Siege
+from chaos.attacks.stranger import Stranger, bind_octets
 from smpp import constants as c
 from smpp.dial import dial
 from smpp.errors import BindRefused

@@ -19,7 +19,7 @@ from redis.asyncio import Redis
 
 from billing import notices, wire
 from billing.signing import sign
-from chaos.flows_of_secrets import DOSTEK, KCELL, MEGACOM, PAYER, Phone, Town, opened
+from chaos.secrecy.flows_of_secrets import DOSTEK, KCELL, MEGACOM, PAYER, Phone, Town, opened
 from smpp import constants as c
 from smpp.codec import encode
 from smpp.fake_smsc import NotServed

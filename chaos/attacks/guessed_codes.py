@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from billing.calls import Call, Done
 from billing.http_client import HttpBilling
 from billing.signing import key_from_file
-from chaos.siege import CEILING, PASSWORDS_FROM_ONE_NUMBER, Siege, number
+from chaos.attacks.siege import CEILING, PASSWORDS_FROM_ONE_NUMBER, Siege, number
 from smpp.fake_smsc import NotServed
 
 GUESSERS: Final = 30

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 from typing import Final
 
-from chaos.repeat_plays import SETTLE_SECONDS, Handset, Scene
-from chaos.repeated import KCELL, SCRIPTS, Case, Moment, Place, Script
+from chaos.repetition.repeat_plays import SETTLE_SECONDS, Handset, Scene
+from chaos.repetition.repeated import KCELL, SCRIPTS, Case, Moment, Place, Script
+from chaos.repetition.wire import Said
 from chaos.report import Report
 from chaos.stand import Stand
-from chaos.wire import Said
 from ussd_engine.dialect import Kind
 
 SLOW_SECONDS: Final = 0.5

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from billing_core.seeding.ranges import RANGES
-from chaos.pulse import Pulse
+from chaos.attacks.pulse import Pulse
 from chaos.report import Report, Terms
 from chaos.stand import CENTRES, NUMBERS, REPOSITORY, Stand
 from stack.settings import Listen

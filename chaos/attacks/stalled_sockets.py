@@ -12,8 +12,8 @@ from typing import Final
 
 import uvloop
 
-from chaos.siege import PASSWORD, TRUSTED, Siege
-from chaos.stranger import ENQUIRE_LINK, HEADER_OCTETS, Stranger, bind_octets, many_sockets
+from chaos.attacks.siege import PASSWORD, TRUSTED, Siege
+from chaos.attacks.stranger import ENQUIRE_LINK, HEADER_OCTETS, Stranger, bind_octets, many_sockets
 from smpp import constants as c
 from smpp.limits import Limits
 from stack.settings import Listen

@@ -1,0 +1,1 @@
+"""What attackers do, and how they are watched: the parts of the campaign `attackers`."""

@@ -1,0 +1,1 @@
+"""How messages come again: the parts of the campaign `repeats`."""
