@@ -133,6 +133,12 @@ class Handset:
         self.session = self.screens[-1].shown.session or self.session
         return self.screens[count]
 
+    async def until_gone(self) -> None:
+        """Until the dialogue is stored no more. Raises TimeoutError."""
+        async with asyncio.timeout(SCREEN_SECONDS_MAX):
+            while await self.stored() is not None:  # noqa: ASYNC110 - it lies in Redis, which tells nobody
+                await asyncio.sleep(SETTLE_SECONDS)
+
     async def stored(self) -> Session | None:
         return await self.scene.store.load(self.number)
 
@@ -149,7 +155,7 @@ async def play_dialogue(scene: Scene, case: Case, script: Script, handset: Hands
     open_still = await handset.stored()
     if open_still is not None and not open_still.ended:
         handset.home.say(handset.message(Kind.ABORT, "", handset.home))
-        await asyncio.sleep(SETTLE_SECONDS)
+        await handset.until_gone()
 
 
 async def _lead(scene: Scene, script: Script, handset: Handset, brand: str) -> None:
@@ -263,6 +269,7 @@ async def _end(case: Case, script: Script, handset: Handset) -> None:
     code, session = handset.code, handset.session
     if not script.ends and script.kind is not Kind.ABORT:
         handset.home.say(handset.message(Kind.ABORT, "", handset.home))
+        await handset.until_gone()
     elif case.place is Place.LINK or script.kind is Kind.ABORT:
         await handset.says(Kind.BEGIN, "*166#", handset.home)
         handset.screens.pop()
