@@ -145,16 +145,16 @@ PLANTED: Final = (
     ),
     Planted(
         "a repeat is walked a second time",
-        "ussd_engine/taking.py",
-        "        if session.pending is None and session.input_mark == self._mark:\n",
-        "        if session.pending is None and session.input_mark == self._mark and session.ended:\n",
+        "ussd_engine/repeats.py",
+        "        if session is None or session.input_mark != self._mark:\n",
+        "        if session is None or session.input_mark != self._mark or not session.ended:\n",
         (f"{_ENGINE}/test_turn.py::test_a_repeat_in_the_middle_of_a_dialogue_goes_no_further",),
     ),
     Planted(
         "a repeat of the last input is told to dial again",
-        "ussd_engine/taking.py",
-        "        if session.pending is None and session.input_mark == self._mark:\n",
-        "        if session.pending is None and session.input_mark == self._mark and not session.ended:\n",
+        "ussd_engine/repeats.py",
+        "        if session is None or session.input_mark != self._mark:\n",
+        "        if session is None or session.input_mark != self._mark or session.ended:\n",
         (f"{_ENGINE}/test_turn.py::test_a_repeat_of_an_answer_gets_the_same_screen_and_is_walked_once",),
     ),
     Planted(
