@@ -266,7 +266,6 @@ async def _say_twice(
 
 async def _end(case: Case, script: Script, handset: Handset) -> None:
     """The dialogue is over. Where the repeat must be known for one, another has begun by then."""
-    code, session = handset.code, handset.session
     if not script.ends and script.kind is not Kind.ABORT:
         handset.home.say(handset.message(Kind.ABORT, "", handset.home))
         await handset.until_gone()
@@ -274,8 +273,6 @@ async def _end(case: Case, script: Script, handset: Handset) -> None:
         await handset.says(Kind.BEGIN, "*166#", handset.home)
         handset.screens.pop()
     await asyncio.sleep(SETTLE_SECONDS)
-    if script.kind is not Kind.ABORT:
-        handset.code, handset.session = code, session
 
 
 async def _more(outcome: Outcome, handset: Handset, count: int) -> list[Heard]:
