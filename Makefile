@@ -73,7 +73,7 @@ test-integration: test-setup peers
 	$(call tests,peer,tests/peers)
 
 test-faults: test-setup
-	$(call tests,fault,tests/faults,$(TWO))
+	$(call tests,fault,tests/faults,$(TWO) --timeout 300)
 
 bench: test-setup
 	@exec $(IN) bench $(ARGS)
