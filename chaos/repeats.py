@@ -19,7 +19,6 @@ from typing import Any, Final
 import asyncpg
 
 from billing_core import ledger
-from billing_core.seeding import wallets
 from chaos.repetition.repeat_deaths import deaths
 from chaos.repetition.repeat_plays import Handset, Pool, Scene, play_dialogue
 from chaos.repetition.repeat_sms import play_sms
@@ -37,12 +36,14 @@ AT_A_TIME: Final = 24
 DEATHS: Final = 40
 """Subscribers in whose turns an engine dies."""
 MONEY_MINOR: Final = 20_000_000
-"""Given to each subscriber of kcell beforehand: fees are paid from it."""
+"""Given to each subscriber beforehand: fees and payments are paid from it."""
 _ENGINES: Final = 2
 _BOUND_SECONDS_MAX: Final = 30.0
 _NUMBERS = """
-SELECT s.msisdn, a.account_id FROM subscribers s JOIN accounts a USING (subscriber_id)
-WHERE s.network = 'kcell' AND s.brand = 'Kcell' AND s.status = 'active' AND a.kind = 'prepaid' ORDER BY s.msisdn
+SELECT s.msisdn, s.network, a.account_id, a.currency FROM subscribers s JOIN accounts a USING (subscriber_id)
+WHERE s.status = 'active' AND CASE s.network
+    WHEN 'kcell' THEN s.brand = 'Kcell' AND a.kind = 'prepaid' WHEN 'megacom' THEN a.kind = 'wallet' ELSE false END
+ORDER BY s.msisdn
 """
 
 
@@ -180,19 +181,19 @@ async def _scene(
     closing.push_async_callback(store.close)
     database = await asyncpg.create_pool(places.postgres_url(stand.data_folder), min_size=1, max_size=4)
     closing.push_async_callback(database.close)
-    numbers = Pool(await _with_money(database))
-    payers = Pool([str(996555000000 + n) for n in range(wallets.OF_EACH)])
-    return Scene(centres, {KCELL: numbers, MEGACOM: payers}, store, database, core, terms.chance("plays"))
+    numbers = await _with_money(database)
+    pools = {network: Pool(some) for network, some in numbers.items()}
+    return Scene(centres, pools, store, database, core, terms.chance("plays"))
 
 
-async def _with_money(database: asyncpg.Pool[Any]) -> list[str]:
-    """Subscribers of kcell, each with money."""
+async def _with_money(database: asyncpg.Pool[Any]) -> dict[str, list[str]]:
+    """Subscribers of kcell, and those of megacom who have a wallet; each with money."""
     house = ledger.Ledger()
     async with database.acquire() as connection, connection.transaction():
         found = await connection.fetch(_NUMBERS)
         for row in found:
             cause = await connection.fetchval("SELECT gen_random_uuid()")
-            opening = await house.house(connection, "opening", "KZT", cause)
+            opening = await house.house(connection, "opening", row["currency"], cause)
             accounts, sums = [row["account_id"], opening], [MONEY_MINOR, -MONEY_MINOR]
-            await connection.execute("SELECT post($1, 'opening', 'KZT', $2, $3)", cause, accounts, sums)
-    return [row["msisdn"] for row in found]
+            await connection.execute("SELECT post($1, 'opening', $2, $3, $4)", cause, row["currency"], accounts, sums)
+    return {network: [row["msisdn"] for row in found if row["network"] == network] for network in (KCELL, MEGACOM)}

@@ -150,8 +150,9 @@ def expected(script: Script, case: Case) -> Outcome:
         return Outcome.NOTHING
     if case.moment is Moment.AT_ONCE:
         return Outcome.COPIES
-    if case.moment is Moment.WORKING:
-        return Outcome.NOTHING
+    if case.moment is Moment.WORKING:  # another engine finds out only when it would keep what it has begun
+        is_found_late = script.kind is Kind.BEGIN and case.place is Place.ENGINE
+        return Outcome.COPIES if is_found_late else Outcome.NOTHING
     if case.moment is Moment.UNSEEN:
         return Outcome.SAME
     is_begin = script.kind is Kind.BEGIN
