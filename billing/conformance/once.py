@@ -173,7 +173,7 @@ async def refusal_is_told(ground: Ground) -> list[Breach]:
         call_id, given = new_id(), samples.arguments(operation)
         refused = await ground.outcome(operation.name, given, **_of_nobody(call_id))
         status = str(operation.status)
-        told_by = {"call": call_id, **{n: given[n] for n in OPERATIONS[status].arguments if n != "call"}}
+        told_by = {"call": call_id, **{n: given[n] for n in OPERATIONS[status].arguments if n in given}}
         came = await ground.outcome(status, told_by, number=samples.NOBODY)
         code = refused.code if isinstance(refused, Refused) else ""
         if isinstance(came, Done) and (came.result["outcome"], came.result.get("refusal")) == ("refused", code):
