@@ -12,6 +12,7 @@ Rules of this file:
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import socket
@@ -214,7 +215,8 @@ class Stand:
         for name in self.engines:
             config = self._configured(name, core_port, next(ports), next(ports))
             path = self.folder / f"{name}.yaml"
-            path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
+            apart = json.loads(json.dumps(config))  # YAML would name what stands in two places, and refer to it
+            path.write_text(yaml.safe_dump(apart, allow_unicode=True, sort_keys=False))
             self._configs[name] = path
 
     def _configured(self, name: str, core_port: int, http_port: int, smpp_port: int) -> dict[str, Any]:

@@ -31,7 +31,8 @@ WITH_IDENTITY: Final = 200
 """So many of kcell's first numbers have holders that are known."""
 DOSTEK: Final = ("3", "3", "14", "14")
 PAYER: Final = "01234567890123"
-PUBLIC: Final = frozenset({"4259"})
+PUBLIC: Final = frozenset({"4259", *(f"{number:04}" for number in range(100))})
+"""What stands in places by other right: a short number, and the numbers of migrations."""
 _NOT_ACTIVE: Final = (91, 92, 95, 97)
 _CODE: Final = re.compile(r"(?<![0-9])([0-9]{8})(?![0-9])")
 _PIN: Final = re.compile(r"PIN[^0-9]*: ([0-9]{4})\b")
