@@ -367,6 +367,7 @@ class Dialogues:
             await asyncio.sleep(SWEEP_SECONDS)
             self._work.count()
             now = self._now()
+            self._given_up.forget_old(now)
             for dead in [each for each in self._exchanges.values() if each.waits and each.dead_at < now]:
                 self._lost(dead)  # nobody has made room for it
             late = [each for each in self._exchanges.values() if each.reply is None and each.until + LATE_SECONDS < now]

@@ -155,6 +155,14 @@ class GivenUp:
         if len(self._of) > NUMBERS_MAX:
             self._of.popitem(last=False)
 
+    def forget_old(self, now: float) -> None:
+        """Of what can come no more nothing is kept: each holds a whole turn."""
+        while self._of:
+            number, (exchange, _) = next(iter(self._of.items()))
+            if exchange.started + KEPT_SECONDS >= now:
+                return
+            del self._of[number]
+
     def before(self, exchange: Exchange) -> Exchange | None:
         """The number's message before this one that was apologised for, if anything of its dialogue can still come."""
         before, _ = self._of.get(exchange.msisdn, (None, None))
