@@ -31,7 +31,7 @@ import yaml
 from smpp.fake_smsc import Account, FakeSmsc
 from smpp.limits import Limits
 from smpp.reactor import reactor_on
-from stack import places, postgres_server, programs, redis_server
+from stack import places, postgres_server, programs, redis_server, seeded
 from stack.child import Child, StartError
 from stack.settings import Settings, read_settings
 
@@ -104,6 +104,8 @@ class Stand:
         await self._close()
 
     async def _open(self) -> None:
+        self._say("making subscribers …")
+        await self._in_thread(seeded.provide, self._for_seeding(), self._numbers, "cheap")
         places.make_folders(self.data_folder)
         places.make_keys(self.data_folder)
         reactor = reactor_on(asyncio.get_running_loop())
@@ -115,9 +117,6 @@ class Stand:
         self._configure()
         self._say("starting PostgreSQL and Redis …")
         await asyncio.gather(self.start(POSTGRES), self.start(REDIS))
-        await self._in_thread(programs.migrate, self.config)
-        self._say("making subscribers …")
-        await self._in_thread(programs.seed, self.config, self._numbers)
         await self.start(CORE)
         await self._in_thread(programs.check, self.config)  # which may take longer than a start, on a busy machine
         self._say(f"starting {len(self.engines)} engine(s) …")
@@ -208,6 +207,16 @@ class Stand:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
     # --- its configuration ---
+
+    def _for_seeding(self) -> Settings:
+        """What the database is made with, before there is anything else: our own, and a hash that costs little."""
+        config: dict[str, Any] = yaml.safe_load((REPOSITORY / "config.yaml").read_text())
+        config["data_folder"] = str(self.data_folder)
+        _in_folder(config, self.data_folder)
+        config["billing_core"]["hashing"] = dict(CHEAP_HASHING)
+        path = self.folder / "seeding.yaml"
+        path.write_text(yaml.safe_dump(config, allow_unicode=True, sort_keys=False))
+        return read_settings(path)
 
     def _configure(self) -> None:
         ports = iter(free_ports(1 + 2 * len(self.engines)))

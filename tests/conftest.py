@@ -21,12 +21,11 @@ from typing import NamedTuple
 import pytest
 from hypothesis import HealthCheck, settings
 
-from stack import places, postgres_server, redis_server
+from stack import places, postgres_server, redis_server, seeded
 from stack.child import Child
 from stack.programs import installed_programs
 from stack.settings import Settings, read_settings
 from stack.together import NUMBERS, Stack, start_all
-from tests import seeded
 
 # A machine that is slow for a moment is no failure of what is tested: no deadlines, no check of how fast data comes.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,9 +1,9 @@
-"""A seeded database for the tests, made once an hour and copied: making one takes twenty seconds of work.
+"""A seeded database for tests and campaigns, made once an hour and copied: making one takes twenty seconds of work.
 
 Rules of this file:
 - What is kept is a whole data folder with its keys, of a PostgreSQL that has ended: `make run` would go on with it.
-- Another source, lock or count is another folder. So is another hour: what is seeded lies in the past as it would if it
-  had been seeded just now.
+- Another source, lock or count, or another cost of a hash, is another folder. So is another hour: what is seeded lies
+  in the past as it would if it had been seeded just now.
 - Several processes want it at once: one makes it, the others wait.
 """
 
@@ -26,15 +26,20 @@ SOURCES = ("requirements.lock", "strict_yaml.py", "billing/**/*", "billing_core/
 SECONDS_MAX = 3600.0
 
 
-def provide(settings: Settings, numbers: int) -> None:
-    """Puts a data folder with a seeded database, whose servers do not run, in its place, which is empty."""
+def provide(settings: Settings, numbers: int, hashing: str = "default") -> None:
+    """Puts a data folder with a seeded database, whose servers do not run, in its place, which is not there yet.
+
+    `hashing`: a word for what a hash costs in the configuration. Raises StartError and OSError.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True)
-    kept = FOLDER / f"{_digest()}-{numbers}"
+    source = _digest()
+    kept = FOLDER / f"{source}-{numbers}-{hashing}"
     with (FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.exists() or time.time() - kept.stat().st_mtime > SECONDS_MAX:
-            for old in FOLDER.glob("*-*"):
+        for old in FOLDER.glob("*-*"):
+            if not old.name.startswith(source) or time.time() - old.stat().st_mtime > SECONDS_MAX:
                 shutil.rmtree(old)
+        if not kept.exists():
             _make(settings, numbers)
             _copy(settings.data_folder, kept.with_name("unfinished-"))
             kept.with_name("unfinished-").replace(kept)
