@@ -17,9 +17,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from chaos.judge import judge
-from chaos.load import PAYERS, PAYMENTS_A_SECOND, RESERVERS, Load
-from chaos.people import add_people
+from chaos.judge import people_at_it
+from chaos.load import PAYMENTS_A_SECOND
 from chaos.proxy import Faults, Proxy
 from chaos.report import Report, Terms
 from chaos.stand import CENTRES, Stand
@@ -95,13 +94,8 @@ class Proxies:
 async def run(terms: Terms) -> Report:
     """The campaign."""
     report = Report("answers", terms.seed)
-    async with stand_with_proxies(terms) as (stand, proxies):
-        await add_people(stand, PAYERS, RESERVERS)
-        load = Load(stand, terms.chance("load"))
-        load.begin()
+    async with stand_with_proxies(terms) as (stand, proxies), people_at_it(stand, terms, report):
         await lose_answers(terms, proxies)
-        await load.end()
-        await judge(stand, load, report)
     report.figures |= proxies.figures()
     return report
 

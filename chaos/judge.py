@@ -11,13 +11,15 @@ import asyncio
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from chaos.load import Attempt, Load
-from chaos.report import Report
+from chaos.load import PAYERS, RESERVERS, Attempt, Load
+from chaos.people import add_people
+from chaos.report import Report, Terms
 from chaos.stand import Stand
 
 SETTLED_SECONDS_MAX: Final = 30.0
@@ -69,6 +71,17 @@ async def _until_none(owner: asyncpg.Connection[Any], question: str, seconds_max
     while await owner.fetchval(question) and time.monotonic() - began <= seconds_max:  # noqa: ASYNC110 - SQL is asked
         await asyncio.sleep(0.1)
     return time.monotonic() - began
+
+
+@asynccontextmanager
+async def people_at_it(stand: Stand, terms: Terms, report: Report) -> AsyncIterator[Load]:
+    """People pay and reserve from the beginning of the block to its end; then everything is judged."""
+    await add_people(stand, PAYERS, RESERVERS)
+    load = Load(stand, terms.chance("load"))
+    load.begin()
+    yield load
+    await load.end()
+    await judge(stand, load, report)
 
 
 async def judge(stand: Stand, load: Load, report: Report) -> None:

@@ -15,9 +15,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias
 
-from chaos.judge import judge
-from chaos.load import PAYERS, RESERVERS, Load
-from chaos.people import add_people
+from chaos.judge import people_at_it
 from chaos.report import Report, Terms
 from chaos.stand import CORE, POSTGRES, REDIS, Stand
 from stack import places, redis_server
@@ -37,16 +35,11 @@ _Deed: TypeAlias = Callable[[Stand, random.Random], Awaitable[None]]
 async def run(terms: Terms) -> Report:
     """The campaign."""
     report = Report("kills", terms.seed)
-    async with Stand(terms.folder, terms.say, engines=2) as stand:
-        await add_people(stand, PAYERS, RESERVERS)
-        load = Load(stand, terms.chance("load"))
-        load.begin()
+    async with Stand(terms.folder, terms.say, engines=2) as stand, people_at_it(stand, terms, report):
         await asyncio.sleep(QUIET_SECONDS)
         await kill_all(stand, terms)
         terms.say("all kills are done; waiting for what is open")
         await asyncio.sleep(QUIET_SECONDS)
-        await load.end()
-        await judge(stand, load, report)
     return report
 
 

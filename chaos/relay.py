@@ -29,6 +29,8 @@ class Relay:
         self.port = 0
         self.holds: Callable[[bytes], bool] = lambda _octets: False
         """Of what is sent through it: octets for which this is true are held up, and all that follow them."""
+        self.waits: Callable[[bytes], float] = lambda _octets: 0.0
+        """Of what is sent through it: so many seconds these octets wait, and all that follow them."""
         self._mode: Mode = "pass"
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
@@ -105,6 +107,8 @@ class Relay:
                 if watched and self.holds(octets):
                     await _swallow(reader)
                     break
+                if watched and (seconds := self.waits(octets)):
+                    await asyncio.sleep(seconds)
                 writer.write(octets)
                 await writer.drain()
         except OSError:

@@ -148,9 +148,8 @@ async def _centres(closing: AsyncExitStack) -> dict[tuple[str, str], WireCentre]
 
 def _change(config: dict[str, Any], core: SlowCore, centres: dict[tuple[str, str], WireCentre], terms: Terms) -> None:
     engine, billing_core = config["engine"], config["billing_core"]
-    host, _, port = engine["billing"]["url"].removeprefix("http://").rpartition(":")
-    core.to = (host, int(port))
-    engine["billing"]["url"] = f"http://127.0.0.1:{core.port}"
+    core.relay.target = int(engine["billing"]["url"].rpartition(":")[2])
+    engine["billing"]["url"] = f"http://127.0.0.1:{core.relay.port}"
     engine["menus_watch_seconds"] = 0
     for (network, name), centre in centres.items():
         engine["links"][_link(network, name)] = {

@@ -22,8 +22,8 @@ from chaos.outages.crowd import Load, Seen, dialled, numbers_of, p99, turn
 from chaos.outages.direct import Direct
 from chaos.outages.flapping import Flapping, judged
 from chaos.outages.gauges import Gauges
-from chaos.outages.relay import Relay
 from chaos.outages.words import BALANCE, ENGINE, ENGINE_AT_FAULT, RESUME, SORRY, WALLET_AWAY
+from chaos.relay import Relay
 from chaos.report import Report, Terms
 from chaos.stand import CORE, Stand
 from smpp.fake_smsc import Handset

@@ -23,9 +23,8 @@ from urllib.request import urlopen
 from redis.asyncio import Redis
 
 from chaos.answers import Proxies, stand_with_proxies
-from chaos.judge import judge
-from chaos.load import PAYERS, PAYMENTS_A_SECOND, RESERVATIONS_A_SECOND, RESERVERS, REST_SECONDS, Load
-from chaos.people import add_people
+from chaos.judge import people_at_it
+from chaos.load import PAYMENTS_A_SECOND, RESERVATIONS_A_SECOND, REST_SECONDS, Load
 from chaos.report import Report, Terms
 from chaos.stand import CORE, POSTGRES, REDIS, Stand
 from stack import places, redis_server
@@ -59,17 +58,13 @@ class Sample(NamedTuple):
 async def run(terms: Terms) -> Report:
     """The campaign."""
     report = Report("soak", terms.seed)
-    async with stand_with_proxies(terms) as (stand, proxies):
-        await add_people(stand, PAYERS, RESERVERS)
-        load = Load(stand, terms.chance("load"))
+    async with stand_with_proxies(terms) as (stand, proxies), people_at_it(stand, terms, report) as load:
         can = await _capacity(load, terms)
         report.figures["payments and reservations a second, at most"] = round(can, 1)
         report.check(can > 0, "not even the least that was offered was served")
         load.rest_seconds = REST_SECONDS
         _offer(load, SHARE * can / (PAYMENTS_A_SECOND + RESERVATIONS_A_SECOND))
         samples = await _watched(stand, proxies, terms, report)
-        await load.end()
-        await judge(stand, load, report)
     _judge_slopes(samples, report)
     return report
 
@@ -77,7 +72,6 @@ async def run(terms: Terms) -> Report:
 async def _capacity(load: Load, terms: Terms) -> float:
     """Attempts a second, the most of which nearly all were served; it goes on being offered."""
     load.rest_seconds = 0.0
-    load.begin()
     found, share = 0.0, LEAST_SHARE
     while share < STEPS_MAX:
         _offer(load, share)

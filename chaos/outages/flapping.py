@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from chaos.outages.relay import Relay
+from chaos.relay import Relay
 from chaos.report import Report
 from smpp import constants
 from smpp.fake_smsc import Account, FakeSmsc, NotServed
