@@ -72,8 +72,10 @@ test-integration: test-setup peers
 	$(call tests,integration,tests/integration,$(TWO))
 	$(call tests,peer,tests/peers)
 
+# Those that say how long somebody waits have the machine to themselves.
 test-faults: test-setup
-	$(call tests,fault,tests/faults,$(TWO) --timeout 300)
+	$(call tests,fault,tests/faults,$(TWO) --timeout 300 --ignore tests/faults/alone)
+	$(call tests,lone fault,tests/faults/alone,--timeout 300)
 
 bench: test-setup
 	@exec $(IN) bench $(ARGS)
