@@ -156,6 +156,7 @@ def _change(config: dict[str, Any], core: SlowCore, centres: dict[tuple[str, str
             "role": "client", "address": f"127.0.0.1:{centre.port}", "binds": BINDS, "system_id": engine["name"][-1],
             "password_file": str(terms.folder / "centre.password"), "network": network, "dialect": name,
             "trust": "operator", "limits": {"window_out": 100},
+            "floods": {"starts_a_minute_max": 0, "starts_an_hour_max": 0},
         }  # fmt: skip
     for network in (KCELL, MEGACOM):
         engine["routes"][network]["links"] = [_link(network, "standard")]

@@ -87,13 +87,12 @@ def read_message(pdu: SubmitSm | DeliverSm | DataSm, dialect: Dialect, country: 
     if dialect.session is None and not dialect.echoed_tags:
         return Message(kind, number, code, text, op, mark)
     thread = _thread(tlvs, dialect)
-    if dialect.session is None or dialect.session.form != "counted" or not thread.reference:
+    counts = dialect.session is not None and dialect.session.form == "counted" and bool(thread.reference)
+    if not counts or kind not in (Kind.BEGIN, Kind.REPLY):  # an end does not count: an answer that it crosses does
         return Message(kind, number, code, text, op, mark, thread)
     mark = counted(thread.reference) + f"{thread.sequence:x}"
     if kind is Kind.BEGIN:  # a number of 8 bits comes again: what is dialled tells two begins
         mark = f"={thread.reference}/{thread.sequence:x}-{check}"
-    elif kind is not Kind.REPLY:
-        mark += f"-{kind.value}"  # an end does not count: the answer that it crosses has its number
     return Message(kind, number, code, text, op, mark, thread, True)
 
 

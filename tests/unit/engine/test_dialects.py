@@ -205,6 +205,13 @@ def test_a_counting_peer_that_leaves_its_session_out_is_known_by_its_sequence_nu
     assert message.mark.startswith("7-")
 
 
+def test_where_the_peer_counts_an_end_is_known_by_its_own_sequence_number() -> None:
+    first, later = (read(dialect("spec"), op(18), Tlv(0x1383, b"\x05\x03"), sequence_number=n) for n in (7, 8))
+    assert first.kind is Kind.ABORT
+    assert not first.counted  # a session number of 8 bits comes again, and so does its count
+    assert first.mark != later.mark
+
+
 def test_the_code_may_be_in_the_text_while_the_address_is_empty() -> None:
     message = read(dialect("mica"), op(1), text=b"*111*3#", destination_addr="")
     assert str(over_smpp.dialled(message, dialect("mica"))) == "*111*3#"
